@@ -1,0 +1,108 @@
+// The boundary of the pure session core: events in, actions out. No I/O, no clock, no logger, no async in this folder.
+// Rule: the core never waits; whatever takes time is an action with a `token`, and comes back as an event with that token.
+
+import type { BridgeError } from '../errors.js'
+import type { Credentials } from '../host.js'
+import type { InboundPacket, OutboundPacket } from '../mqtt/packets.js'
+import type { Publication, Qos } from '../messages/publication.js'
+
+/** Names an action that is answered by an event. Unique per session. */
+export type Token = number
+
+/** A publication for this client, from the inbox or from its queue; the core does not know which. */
+export interface OutboundDelivery {
+  readonly publication: Publication
+  /** QoS of the oldest matching filter's source, already raised to the highest granted QoS of all that match */
+  readonly grantedQos: Qos
+  /** payload and topic in bytes, for bounds */
+  readonly size: number
+  /** ends the delivery at its source; undefined where it ended when it came (inbox) */
+  readonly settle?: ((accepted: boolean) => void) | undefined
+}
+
+/** What the host made of one publication. `failed`: it may be tried again; `rejected`: never. */
+export type PublishResult =
+  | { readonly type: 'accepted' }
+  | { readonly type: 'failed' }
+  | { readonly type: 'rejected'; readonly reason: number; readonly description: string }
+
+export interface RequestedFilter {
+  readonly filter: string
+  readonly qos: Qos
+}
+
+export type SessionEvent =
+  | { readonly type: 'packet'; readonly packet: InboundPacket }
+  /** bytes that are no packet, or a limit passed: packet-stream names the failure */
+  | { readonly type: 'malformed'; readonly error: BridgeError }
+  /** answer to `open`: the user is known, older connections of this client id are gone, the service accepted */
+  | { readonly type: 'opened'; readonly sessionPresent: boolean }
+  /** answer to `open` */
+  | { readonly type: 'refused'; readonly error: BridgeError }
+  /** answer to `send` */
+  | { readonly type: 'outcome'; readonly token: Token; readonly result: PublishResult }
+  /** answer to `subscribe`: granted QoS or reason code (>= 0x80) per requested entry; to `unsubscribe`: codes, 0 is well */
+  | { readonly type: 'answered'; readonly token: Token; readonly codes: readonly number[] }
+  /** answer to `subscribe` and `unsubscribe`: the service could not be reached or refused the whole */
+  | { readonly type: 'unanswered'; readonly token: Token; readonly error: BridgeError }
+  | { readonly type: 'delivery'; readonly delivery: OutboundDelivery }
+  /** the socket's send buffer is full; publications wait in the session until `uncongested` */
+  | { readonly type: 'congested' }
+  | { readonly type: 'uncongested' }
+  /** `deadline` has passed */
+  | { readonly type: 'timeout' }
+  /** the gateway ends this session: takeover, shutdown, a lost source */
+  | { readonly type: 'end'; readonly error: BridgeError }
+  /** the socket is gone */
+  | { readonly type: 'disconnected' }
+
+export interface OpenRequest {
+  readonly clientId: string
+  readonly cleanSession: boolean
+  readonly credentials: Credentials
+  /** 3: MQTT 3.1, 4: 3.1.1, 5: 5.0 */
+  readonly protocolVersion: 3 | 4 | 5
+  /** s; 0: none */
+  readonly keepAliveS: number
+}
+
+export type Action =
+  | { readonly type: 'open'; readonly request: OpenRequest }
+  | { readonly type: 'write'; readonly packet: OutboundPacket }
+  | { readonly type: 'send'; readonly token: Token; readonly publication: Publication }
+  | {
+      readonly type: 'subscribe'
+      readonly token: Token
+      readonly packetId: number
+      readonly filters: readonly RequestedFilter[]
+    }
+  | {
+      readonly type: 'unsubscribe'
+      readonly token: Token
+      readonly packetId: number
+      readonly filters: readonly string[]
+    }
+  /** count a publication that was dropped for this client */
+  | { readonly type: 'dropped'; readonly qos: Qos }
+  /** a peer broke a rule, or asked for what is not there, and is told so in the protocol: for the log */
+  | { readonly type: 'warn'; readonly message: string; readonly fields: object }
+  /** end the connection after what was written; nothing comes after it. No error: the client said DISCONNECT */
+  | { readonly type: 'close'; readonly error?: BridgeError | undefined }
+
+/** Limits and switches of the session core, from the configuration. */
+export interface SessionOptions {
+  /** ms from the socket's start to CONNECT and from CONNECT to CONNACK */
+  readonly connectTimeoutMs: number
+  /** outbound QoS > 0 publications on their way at once */
+  readonly receiveMaximum: number
+  /** bytes of publications that wait for the client; over it QoS 0 is dropped and QoS > 0 ends the connection */
+  readonly bufferedBytes: number
+  /** topic levels of a name or filter */
+  readonly topicLevels: number
+  /** bytes of a topic name or filter */
+  readonly topicBytes: number
+  /** how often a publication that the host did not take is sent again before the connection ends */
+  readonly publishRetries: number
+  /** makes a client id for a client that has none */
+  readonly makeClientId: () => string
+}
