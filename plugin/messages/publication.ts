@@ -1,7 +1,7 @@
 // A publication as MQTT and AMQP share it: what the session, the gateway and the services pass on.
 // Rule: a new property of MQTT 5.0 is one field here and one mapping in publish.ts.
 
-export type Qos = 0 | 1 | 2
+import type { Qos } from '../mqtt/packets.js'
 
 export interface Publication {
   /** topic name */

@@ -1,7 +1,7 @@
 // Control packets as the plugin sees them, for all versions: mqtt-packet's shapes without what it leaves open.
 // Rule: gateway/packet-stream is the only place that knows mqtt-packet; it gives and takes these.
 
-import type { Qos } from '../messages/publication.js'
+export type Qos = 0 | 1 | 2
 
 export interface ConnectPacket {
   readonly cmd: 'connect'

@@ -3,8 +3,8 @@
 
 import type { BridgeError } from '../errors.js'
 import type { Credentials } from '../host.js'
-import type { InboundPacket, OutboundPacket } from '../mqtt/packets.js'
-import type { Publication, Qos } from '../messages/publication.js'
+import type { InboundPacket, OutboundPacket, Qos } from '../mqtt/packets.js'
+import type { Publication } from '../messages/publication.js'
 
 /** Names an action that is answered by an event. Unique per session. */
 export type Token = number
