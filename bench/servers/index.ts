@@ -1,0 +1,10 @@
+// The servers by name.
+
+import { aedes } from './aedes.js'
+import { mosquitto } from './mosquitto.js'
+import { ours } from './ours.js'
+import type { ServerKind } from './types.js'
+
+export const SERVERS: ReadonlyMap<string, ServerKind> = new Map(
+  [ours, aedes, mosquitto].map(kind => [kind.name, kind])
+)

@@ -1,0 +1,20 @@
+// What a benchmark needs of a server.
+
+export interface ServerOptions {
+  /** options for node, where the server runs on it */
+  readonly nodeArgs?: readonly string[] | undefined
+}
+
+export interface RunningServer {
+  readonly pid: number
+  readonly mqttPort: number
+  /** Ends it; resolves when the process is gone. */
+  stop(): Promise<void>
+}
+
+export interface ServerKind {
+  readonly name: string
+  /** why it cannot be started here; undefined: it can */
+  missing(): string | undefined
+  start(options: ServerOptions): Promise<RunningServer>
+}
