@@ -1,0 +1,56 @@
+// What the machine or the configuration can do to a start, said in one line each.
+// Rule: the line names what is in the way (port, directory, path) and what would do; an error that is not expected is passed on.
+
+import type { SpaceStatus } from '../../plugin/host.js'
+import { describeErrors, type SpaceConfiguration } from './configuration.js'
+import { StartupError } from './startup-error.js'
+
+const LISTEN_FAULTS: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'the port is in use; expected a free one',
+  EACCES: 'no right to listen on this port; expected one above 1023',
+  EADDRNOTAVAIL: 'this machine does not have the address',
+  ENOTFOUND: 'the host name has no address'
+}
+
+const DIRECTORY_FAULTS: Readonly<Record<string, string>> = {
+  EACCES: 'no right to write here',
+  EPERM: 'no right to write here',
+  EROFS: 'the file system is read-only',
+  ENOTDIR: 'part of the path is a file',
+  EEXIST: 'there is a file of this name',
+  ENOENT: 'the path cannot be made',
+  ENOSPC: 'the disk is full'
+}
+
+/** The AMQP listener of `space` could not be opened. */
+export function listenFailure(space: SpaceConfiguration, error: unknown): unknown {
+  const fault = LISTEN_FAULTS[codeOf(error)]
+  if (fault === undefined) return error
+  const { host, port } = space.amqp
+  return new StartupError(1, `space ${space.name}: AMQP port ${port} on ${host}: ${fault}`)
+}
+
+/** The data directory of a space could not be opened. */
+export function storageFailure(directory: string, error: unknown): unknown {
+  const fault = DIRECTORY_FAULTS[codeOf(error)]
+  if (fault === undefined) return error
+  return new StartupError(1, `data directory ${directory}: ${fault}; expected a directory to write to`)
+}
+
+/** The plugin did not start in the space; `pointer` is where the space's `mqtt` is in `source`. */
+export function pluginFailure(
+  space: string,
+  status: SpaceStatus | undefined,
+  source: string,
+  pointer: string
+): StartupError {
+  if (status?.state !== 'failed') {
+    return new StartupError(1, `space ${space}: MQTT did not start: the plugin reported no listener`)
+  }
+  if (status.errors.length > 0) return new StartupError(2, describeErrors(source, pointer, status.errors))
+  return new StartupError(1, `space ${space}: ${status.reason}`)
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : ''
+}

@@ -1,0 +1,131 @@
+// The platform of one process: opens each space of the configuration, gives it to the plugin, and listens for AMQP clients.
+// Rule: this is the composition root; a start that fails leaves nothing open.
+
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+
+import type { Logger } from '../../plugin/host.js'
+import { plugin } from '../../plugin/index.js'
+import { listenAmqp } from '../embedded/amqp-listener.js'
+import { openEmbeddedSpace } from '../embedded/index.js'
+import type { Configuration, SpaceConfiguration } from './configuration.js'
+import { listenFailure, pluginFailure, storageFailure } from './failures.js'
+import { StandaloneHost } from './host.js'
+
+type EmbeddedSpace = Awaited<ReturnType<typeof openEmbeddedSpace>>
+type AmqpListener = Awaited<ReturnType<typeof listenAmqp>>
+
+/** Where a space is reached, as `host:port`; `mqtt` is empty where it is off. */
+export interface ReadySpace {
+  readonly name: string
+  readonly mqtt: readonly string[]
+  readonly amqp: string
+}
+
+export class StandaloneServer {
+  readonly #configuration: Configuration
+  readonly #source: string
+  readonly #host: StandaloneHost
+  readonly #spaces: EmbeddedSpace[] = []
+  readonly #listeners: AmqpListener[] = []
+
+  /** `source` names the configuration in errors. */
+  constructor(configuration: Configuration, source: string, log: Logger) {
+    this.#configuration = configuration
+    this.#source = source
+    this.#host = new StandaloneHost(log)
+    plugin.register(this.#host)
+  }
+
+  /** Once. Throws StartupError for what the user can mend. */
+  async start(): Promise<readonly ReadySpace[]> {
+    try {
+      const ready: ReadySpace[] = []
+      for (const [index, space] of this.#configuration.spaces.entries()) {
+        ready.push(await this.#startSpace(space, `/spaces/${index}/mqtt`))
+      }
+      return ready
+    } catch (error) {
+      await this.close(Date.now())
+      throw error
+    }
+  }
+
+  /**
+   * Ends MQTT clients, then AMQP clients, then commits and closes the spaces. `deadline`, ms since 1970: clients that have not
+   * finished then are cut off. Rejects when a part did not end well, after the other parts have.
+   */
+  async close(deadline: number): Promise<void> {
+    const faults: unknown[] = []
+    const attempt = async (work: () => Promise<void>) => {
+      try {
+        await work()
+      } catch (error) {
+        faults.push(error)
+      }
+    }
+    await attempt(() => before(deadline, this.#host.close(deadline)))
+    for (const listener of this.#listeners.splice(0)) {
+      await attempt(() => listener.close(Math.max(0, deadline - Date.now())))
+    }
+    for (const space of this.#spaces.splice(0)) await attempt(() => space.close())
+    if (faults.length > 0) throw new AggregateError(faults, 'not all parts closed')
+  }
+
+  async #startSpace(configuration: SpaceConfiguration, pointer: string): Promise<ReadySpace> {
+    const { name } = configuration
+    const space = await this.#openSpace(configuration)
+    // the services answer before the first AMQP client can ask for them
+    await this.#host.addSpace(space)
+    const status = this.#host.status(name)
+    if (status?.state !== 'ready' && status?.state !== 'off') {
+      throw pluginFailure(name, status, this.#source, pointer)
+    }
+    const listeners = status.state === 'ready' ? status.listeners : []
+    const { host, port } = await this.#listen(space, configuration)
+    return { name, mqtt: listeners.map(formatAddress), amqp: formatAddress({ host, port }) }
+  }
+
+  async #openSpace(configuration: SpaceConfiguration): Promise<EmbeddedSpace> {
+    const directory = join(this.#configuration.host.dataDirectory, configuration.name)
+    try {
+      await mkdir(directory, { recursive: true })
+      const space = await openEmbeddedSpace({
+        name: configuration.name,
+        directory,
+        anonymous: configuration.anonymous,
+        users: configuration.users,
+        addresses: configuration.addresses,
+        mqtt: configuration.mqtt,
+        log: this.#host.log
+      })
+      this.#spaces.push(space)
+      return space
+    } catch (error) {
+      throw storageFailure(directory, error)
+    }
+  }
+
+  async #listen(space: EmbeddedSpace, configuration: SpaceConfiguration): Promise<AmqpListener> {
+    try {
+      const listener = await listenAmqp(space, { ...configuration.amqp, log: this.#host.log })
+      this.#listeners.push(listener)
+      return listener
+    } catch (error) {
+      throw listenFailure(configuration, error)
+    }
+  }
+}
+
+/** Resolves with `work`, or at `deadline` without it: what it still holds is then closed under it. */
+async function before(deadline: number, work: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const timeout = new Promise<void>(resolve => {
+    timer = setTimeout(resolve, Math.max(0, deadline - Date.now()))
+  })
+  await Promise.race([work, timeout]).finally(() => clearTimeout(timer))
+}
+
+function formatAddress({ host, port }: { readonly host: string; readonly port: number }): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+}

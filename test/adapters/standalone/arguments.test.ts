@@ -1,0 +1,94 @@
+// The command line as a user types it: what each option gives, and the line that each mistake gets.
+
+import assert from 'node:assert/strict'
+
+import { helpText, parseArguments } from '../../../adapters/standalone/arguments.js'
+import { StartupError } from '../../../adapters/standalone/startup-error.js'
+
+const refusal = (...argv: string[]): string => {
+  try {
+    parseArguments(argv)
+  } catch (error) {
+    assert.ok(error instanceof StartupError)
+    assert.equal(error.exitCode, 2)
+    assert.ok(!error.message.includes('\n'), 'one line')
+    return error.message
+  }
+  return assert.fail('accepted')
+}
+
+describe('standalone arguments', () => {
+  it('leaves what is not given undefined', () => {
+    assert.deepEqual(parseArguments([]), {
+      action: 'run',
+      configFile: undefined,
+      mqttPort: undefined,
+      amqpPort: undefined,
+      dataDirectory: undefined,
+      logLevel: undefined
+    })
+  })
+
+  it('takes every option, with = and without', () => {
+    const argv = '--mqtt-port=0 --amqp-port 65535 --data d --config c.json --log-level debug'.split(' ')
+    assert.deepEqual(parseArguments(argv), {
+      action: 'run',
+      configFile: 'c.json',
+      mqttPort: 0,
+      amqpPort: 65535,
+      dataDirectory: 'd',
+      logLevel: 'debug'
+    })
+  })
+
+  it('answers --help and --version whatever else is there', () => {
+    assert.deepEqual(parseArguments(['--mqtt-port', 'x', '--help']), { action: 'help' })
+    assert.deepEqual(parseArguments(['--version']), { action: 'version' })
+  })
+
+  for (const value of ['65536', '-1', '1e3', '0x10', '', ' 1', '1.5', 'abc', '100000']) {
+    it(`refuses ${JSON.stringify(value)} as a port and names option, expectation and value`, () => {
+      assert.equal(
+        refusal(`--amqp-port=${value}`),
+        `--amqp-port: expected a port number from 0 to 65535, got "${value}"`
+      )
+    })
+  }
+
+  it('names an option that it does not know', () => {
+    assert.match(refusal('--mqtt-prot', '1'), /^Unknown option '--mqtt-prot'; --help lists the options$/)
+    assert.match(refusal('-x'), /'-x'/)
+  })
+
+  it('names an argument that belongs to no option', () => {
+    assert.match(refusal('start'), /'start'/)
+  })
+
+  it('names an option without its value, and one that takes none', () => {
+    assert.match(refusal('--data'), /'--data/)
+    assert.match(refusal('--data', '--help'), /'--data/)
+    assert.match(refusal('--help=yes'), /'--help/)
+    assert.equal(refusal('--config='), '--config: expected a path, got ""')
+  })
+
+  it('names the log levels that there are', () => {
+    assert.equal(
+      refusal('--log-level', 'loud'),
+      '--log-level: expected one of debug, info, warn, error, silent, got "loud"'
+    )
+  })
+
+  it('has a line in --help for each option', () => {
+    for (const name of [
+      'mqtt-port N',
+      'amqp-port N',
+      'data DIR',
+      'config FILE',
+      'log-level LEVEL',
+      'help',
+      'version'
+    ]) {
+      assert.match(helpText(), new RegExp(`^  --${name}  +\\S`, 'm'))
+    }
+  })
+})
