@@ -38,6 +38,25 @@ export const CONDITIONS = {
   messageSize: 'amqp:link:message-size-exceeded'
 } as const
 
+/** The outcome that says `error` to a peer: an AmqpError as it is, anything else as an internal error. */
+export function rejectionOf(error: unknown): {
+  readonly type: 'rejected'
+  readonly condition: string
+  readonly description: string
+  readonly info: ReadonlyMap<string, string> | undefined
+} {
+  if (error instanceof AmqpError) {
+    const { condition, description, info } = error
+    return { type: 'rejected', condition, description, info }
+  }
+  return {
+    type: 'rejected',
+    condition: CONDITIONS.internalError,
+    description: String(error),
+    info: undefined
+  }
+}
+
 interface FailureRow {
   /** CONNACK return code of MQTT 3.1 and 3.1.1, where the failure answers a CONNECT */
   readonly connack?: 1 | 2 | 3 | 4 | 5
@@ -63,6 +82,7 @@ export const FAILURES = {
   unsubscribeRejected: { reason: 0x80, description: 'the service did not take an UNSUBSCRIBE' },
   keepAliveTimeout: { reason: 0x8d, description: 'nothing came for one and a half times the keep alive' },
   connectTimeout: { reason: 0x8d, description: 'no CONNECT came in time' },
+  connectionLost: { reason: 0x80, description: 'the socket went without DISCONNECT' },
   sessionTakenOver: { reason: 0x8e, description: 'another connection uses this client id' },
   slowConsumer: { reason: 0x97, description: 'the client reads too slowly for its QoS' },
   sourceLost: { reason: 0x8b, description: 'the host lost messages of a subscription with QoS > 0' },

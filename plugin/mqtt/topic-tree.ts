@@ -2,6 +2,8 @@
 // Rule: a topic costs one look-up in a Map, plus the nodes of filters with wildcards that it really passes; filters and
 // topics as deep as MQTT allows cost no call stack, and what nobody needs any more is pruned.
 
+import { isWildcard } from './topic.js'
+
 const HASH = 0x23
 const DOLLAR = 0x24
 
@@ -40,7 +42,7 @@ export class TopicTree<T> {
 
   /** False: the pair was not there. */
   remove(filter: string, value: T): boolean {
-    if (!hasWildcard(filter)) {
+    if (!isWildcard(filter)) {
       const values = this.#exact.get(filter)
       if (values === undefined || !values.delete(value)) return false
       if (values.size === 0) this.#exact.delete(filter)
@@ -60,7 +62,7 @@ export class TopicTree<T> {
   }
 
   #valuesForAdd(filter: string): Set<T> {
-    if (hasWildcard(filter)) return valuesAt(this.#root, filter)
+    if (isWildcard(filter)) return valuesAt(this.#root, filter)
     let values = this.#exact.get(filter)
     if (values === undefined) this.#exact.set(filter, (values = new Set()))
     return values
@@ -78,10 +80,6 @@ function isEmpty<T>(node: Node<T>): boolean {
     node.plus === undefined &&
     node.literals === undefined
   )
-}
-
-function hasWildcard(filter: string): boolean {
-  return filter.includes('+') || filter.charCodeAt(filter.length - 1) === HASH
 }
 
 function levelEnd(levels: string, start: number): number {

@@ -8,6 +8,9 @@ const DOLLAR = 0x24
 const PLUS = 0x2b
 const SLASH = 0x2f
 
+/** The plugin's own addresses and the management node of AMQP brokers. */
+const RESERVED = ['$mqtt', '$lwt', '$subctrl', '$retain', '$management'] as const
+
 /** Bytes that a UTF-8 string of MQTT can have. */
 const MAX_BYTES = 65535
 
@@ -47,6 +50,20 @@ export function isValidTopicFilter(filter: string, maxLevels = Infinity): boolea
     }
   }
   return levels <= maxLevels
+}
+
+/** The filter has a wildcard: it is no topic name. */
+export function isWildcard(filter: string): boolean {
+  return filter.includes('+') || filter.charCodeAt(filter.length - 1) === HASH
+}
+
+/**
+ * A topic name or filter that reaches into addresses that are no topics, so that MQTT clients may not use it: those of the
+ * plugin's services, and queues inside an address (`::`). No wildcard at the first level matches `$`.
+ */
+export function isReservedTopic(topic: string): boolean {
+  if (topic.charCodeAt(0) === DOLLAR && RESERVED.some(prefix => topic.startsWith(prefix))) return true
+  return topic.includes('::')
 }
 
 /** The filter matches the topic name. */

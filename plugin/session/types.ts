@@ -6,7 +6,7 @@ import type { Credentials } from '../host.js'
 import type { InboundPacket, OutboundPacket, Qos } from '../mqtt/packets.js'
 import type { Publication } from '../messages/publication.js'
 
-/** Names an action that is answered by an event. Unique per session. */
+/** Names an action that is answered by an event. Unique among those of a session that wait for their answer. */
 export type Token = number
 
 /** A publication for this client, from the inbox or from its queue; the core does not know which. */
@@ -16,7 +16,7 @@ export interface OutboundDelivery {
   readonly grantedQos: Qos
   /** payload and topic in bytes, for bounds */
   readonly size: number
-  /** ends the delivery at its source; undefined where it ended when it came (inbox) */
+  /** ends the delivery at its source, for the action `settle`; undefined where it ended when it came (inbox) */
   readonly settle?: ((accepted: boolean) => void) | undefined
 }
 
@@ -49,11 +49,14 @@ export type SessionEvent =
   /** the socket's send buffer is full; publications wait in the session until `uncongested` */
   | { readonly type: 'congested' }
   | { readonly type: 'uncongested' }
+  /** the bridge stopped reading the socket: the client's silence is no longer its own, and no deadline runs */
+  | { readonly type: 'paused' }
+  | { readonly type: 'resumed' }
   /** `deadline` has passed */
   | { readonly type: 'timeout' }
   /** the gateway ends this session: takeover, shutdown, a lost source */
   | { readonly type: 'end'; readonly error: BridgeError }
-  /** the socket is gone */
+  /** the socket is gone; answered by `close` like every other end */
   | { readonly type: 'disconnected' }
 
 export interface OpenRequest {
@@ -68,8 +71,16 @@ export interface OpenRequest {
 
 export type Action =
   | { readonly type: 'open'; readonly request: OpenRequest }
-  | { readonly type: 'write'; readonly packet: OutboundPacket }
+  /** `publication`: what a PUBLISH was made from, so that its encoding can be shared with other clients */
+  | {
+      readonly type: 'write'
+      readonly packet: OutboundPacket
+      readonly publication?: Publication | undefined
+    }
+  /** one that failed is sent again under the same token */
   | { readonly type: 'send'; readonly token: Token; readonly publication: Publication }
+  /** call the settle function of a delivery that has one; it may bring new events, which come after the actions of this one */
+  | { readonly type: 'settle'; readonly delivery: OutboundDelivery; readonly accepted: boolean }
   | {
       readonly type: 'subscribe'
       readonly token: Token

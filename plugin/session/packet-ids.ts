@@ -1,0 +1,18 @@
+// Packet ids of what a session sends.
+// Rule: an id is in use until its last acknowledgement came, and no other packet has it meanwhile [MQTT3-2.3.1-4].
+
+const MAX_ID = 65535
+
+/** Ids in turn, so that one that was just freed is not the next. */
+export class PacketIds {
+  #last = 0
+
+  /** An id that `used` does not have. Throws a RangeError when all are used: whoever asks keeps a window smaller than that. */
+  next(used: ReadonlyMap<number, unknown>): number {
+    for (let tries = 0; tries < MAX_ID; tries++) {
+      this.#last = this.#last === MAX_ID ? 1 : this.#last + 1
+      if (!used.has(this.#last)) return this.#last
+    }
+    throw new RangeError('all packet ids are used')
+  }
+}
