@@ -1,0 +1,363 @@
+// One MQTT connection: performs the actions of its session core, and turns what happens around it into events.
+// Rule: no protocol decision is made here; everything that fails ends in one place, and a bug ends this client alone.
+
+import { randomUUID } from 'node:crypto'
+import type { Socket } from 'node:net'
+import { BridgeError, CONDITIONS } from '../errors.js'
+import type { Outcome } from '../host.js'
+import { encodePublication } from '../messages/publish.js'
+import type { Publication } from '../messages/publication.js'
+import type { OutboundPacket, Qos } from '../mqtt/packets.js'
+import { Session } from '../session/session.js'
+import type {
+  Action,
+  OpenRequest,
+  PublishResult,
+  SessionEvent,
+  SessionOptions,
+  Token
+} from '../session/types.js'
+import { ClientSocket } from './client-socket.js'
+import { ClientSubscriptions, type Answer } from './client-subscriptions.js'
+import type { RegisteredClient } from './clients.js'
+import type { GatewayParts } from './gateway-parts.js'
+import type { InboxClient } from './inbox.js'
+import { openSession } from './opening.js'
+import { encodePacket, PacketStream } from './packet-stream.js'
+import { Publisher } from './publisher.js'
+
+/** SUBSCRIBE and UNSUBSCRIBE packets of one client that are not answered yet. */
+const MAX_PENDING_REQUESTS = 16
+
+/** When to look again at a client that is not read from: its silence is not its fault. */
+const NOT_READ_MS = 1000
+
+const ACCEPTED: PublishResult = { type: 'accepted' }
+const FAILED: PublishResult = { type: 'failed' }
+
+/** What a client has from the host once it is connected. */
+interface Opened {
+  readonly clientId: string
+  readonly publisher: Publisher
+  readonly subscriptions: ClientSubscriptions
+}
+
+export class Bridge implements InboxClient, RegisteredClient {
+  readonly #parts: GatewayParts
+  readonly #session: Session
+  readonly #stream: PacketStream
+  readonly #socket: ClientSocket
+  readonly #onEnded: (bridge: Bridge) => void
+  readonly #connection = randomUUID()
+  #request: OpenRequest | undefined
+  #opening: Promise<void> | undefined
+  #opened: Opened | undefined
+  #ended: Promise<void> | undefined
+  #events: SessionEvent[] = []
+  #handling = false
+  #pumping = false
+  #socketClosed = false
+  #draining = false
+  #drainError: BridgeError | undefined
+  #unanswered = 0
+  #timer: NodeJS.Timeout | undefined
+  #timerAt = Infinity
+
+  /** Serves `socket`; `onEnded` runs once, when nothing of it is left. */
+  constructor(
+    parts: GatewayParts,
+    socket: Socket,
+    options: SessionOptions,
+    onEnded: (bridge: Bridge) => void
+  ) {
+    const { packetBytes, connectPacketBytes } = parts.config().limits
+    this.#parts = parts
+    this.#onEnded = onEnded
+    this.#session = new Session(options, performance.now())
+    this.#stream = new PacketStream({ maxPacketBytes: packetBytes, maxConnectBytes: connectPacketBytes })
+    this.#socket = new ClientSocket(socket, parts.flusher, {
+      onData: chunk => {
+        this.#stream.push(chunk)
+        this.#pump()
+      },
+      onClosed: () => {
+        this.#socketClosed = true
+        this.#pump()
+      },
+      onCongested: () => this.#handle({ type: 'congested' }),
+      onUncongested: () => {
+        this.#handle({ type: 'uncongested' })
+        this.#pump()
+      }
+    })
+    this.#arm()
+  }
+
+  deliver(publication: Publication, grantedQos: Qos): void {
+    const size = publication.payload.length + publication.topic.length
+    this.#handle({ type: 'delivery', delivery: { publication, grantedQos, size } })
+  }
+
+  sourceLost(filter: string): void {
+    const error = new BridgeError(
+      'sourceLost',
+      `publications of ${JSON.stringify(filter)} were lost at the host`
+    )
+    this.#handle({ type: 'end', error })
+  }
+
+  end(error: BridgeError): Promise<void> {
+    this.#handle({ type: 'end', error })
+    return this.#ended ?? Promise.resolve()
+  }
+
+  /** Reads no more; ends with `error` when what was read is answered. */
+  drain(error: BridgeError): void {
+    this.#draining = true
+    this.#socket.setReading(false)
+    if (this.#unanswered === 0) this.#handle({ type: 'end', error })
+    else this.#drainError = error
+  }
+
+  get #mayRead(): boolean {
+    if (this.#ended !== undefined || this.#draining || this.#socket.overfull) return false
+    if (this.#opened === undefined) return this.#opening === undefined
+    return this.#opened.publisher.ready && this.#opened.subscriptions.pending < MAX_PENDING_REQUESTS
+  }
+
+  /** Takes packets as long as the host takes what is in them; then the socket waits. */
+  #pump(): void {
+    if (this.#pumping) return
+    this.#pumping = true
+    while (this.#mayRead) {
+      const packet = this.#stream.next()
+      if (packet === undefined) break
+      this.#handle(
+        packet instanceof BridgeError ? { type: 'malformed', error: packet } : { type: 'packet', packet }
+      )
+    }
+    this.#pumping = false
+    if (this.#ended !== undefined) return
+    this.#socket.setReading(this.#mayRead)
+    // what was received before the socket went is still the client's word
+    if (this.#socketClosed && (this.#mayRead || this.#draining || this.#opened === undefined)) {
+      this.#handle({ type: 'disconnected' })
+    }
+  }
+
+  #handle(event: SessionEvent): void {
+    if (this.#handling) {
+      this.#events.push(event)
+      return
+    }
+    this.#handling = true
+    try {
+      let next: SessionEvent | undefined = event
+      while (next !== undefined) {
+        for (const action of this.#session.handle(next, performance.now())) this.#perform(action)
+        next = this.#events.shift()
+      }
+    } catch (error) {
+      this.#failed(error)
+    } finally {
+      this.#handling = false
+    }
+    this.#arm()
+  }
+
+  #perform(action: Action): void {
+    switch (action.type) {
+      case 'write':
+        return this.#write(action.packet)
+      case 'send':
+        return this.#send(action.token, action.publication)
+      case 'open':
+        this.#opening = this.#open(action.request)
+        return
+      case 'subscribe':
+        return this.#answer(
+          action.token,
+          this.#opened?.subscriptions.subscribe(action.packetId, action.filters)
+        )
+      case 'unsubscribe':
+        return this.#answer(
+          action.token,
+          this.#opened?.subscriptions.unsubscribe(action.packetId, action.filters)
+        )
+      case 'dropped':
+        return this.#parts.counters.dropped[action.qos].add(1)
+      case 'warn':
+        return this.#parts.log.warn({ ...this.#who(), ...action.fields }, action.message)
+      case 'close':
+        return this.#close(action.error)
+      default:
+        return action satisfies never
+    }
+  }
+
+  #write(packet: OutboundPacket): void {
+    if (packet.cmd === 'publish') this.#parts.counters.outbound[packet.qos].add(1)
+    this.#socket.write(encodePacket(packet))
+  }
+
+  #send(token: Token, publication: Publication): void {
+    this.#parts.counters.inbound[publication.qos].add(1)
+    const publisher = this.#opened?.publisher
+    const message = encodePublication(publication)
+    // QoS 0 is sent unsettled as well; nobody waits for its outcome
+    if (publication.qos === 0) return publisher?.publish(publication.topic, message)
+    this.#unanswered += 1
+    publisher?.publish(publication.topic, message, outcome => {
+      this.#unanswered -= 1
+      this.#handle({ type: 'outcome', token, result: resultOf(outcome) })
+      this.#drained()
+    })
+  }
+
+  #answer(token: Token, answer: Promise<Answer> | undefined): void {
+    this.#unanswered += 1
+    answer?.then(
+      result => {
+        this.#unanswered -= 1
+        if ('codes' in result) this.#handle({ type: 'answered', token, codes: result.codes })
+        else this.#handle({ type: 'unanswered', token, error: result.error })
+        this.#drained()
+        this.#pump()
+      },
+      (error: unknown) => this.#failed(error)
+    )
+  }
+
+  #drained(): void {
+    if (this.#drainError !== undefined && this.#unanswered === 0)
+      this.#handle({ type: 'end', error: this.#drainError })
+  }
+
+  async #open(request: OpenRequest): Promise<void> {
+    this.#request = request
+    const { clientId } = request
+    try {
+      const principal = await openSession(this.#parts, this, this.#connection, request)
+      if (this.#ended !== undefined) return
+      const publisher = new Publisher(this.#parts.space, principal, () => this.#pump())
+      const subscriptions = new ClientSubscriptions(this.#parts, this, {
+        clientId,
+        connection: this.#connection,
+        principal
+      })
+      this.#opened = { clientId, publisher, subscriptions }
+      this.#stream.accepted(request.protocolVersion)
+      this.#handle({ type: 'opened', sessionPresent: false })
+      this.#parts.counters.connects('accepted').add(1)
+      this.#pump()
+    } catch (error) {
+      if (!(error instanceof BridgeError)) return this.#failed(error)
+      this.#parts.log.warn(
+        { ...this.#who(), code: error.code, detail: error.detail },
+        'a CONNECT was refused'
+      )
+      this.#parts.counters.connects(error.code).add(1)
+      this.#handle({ type: 'refused', error })
+    }
+  }
+
+  /** A bug, here or in the host: told as such, and the end of this client alone. */
+  #failed(error: unknown): void {
+    this.#parts.log.error({ ...this.#who(), err: error }, 'a client connection failed')
+    this.#close(new BridgeError('serverUnavailable', 'an internal error'))
+  }
+
+  #close(error: BridgeError | undefined): void {
+    if (this.#ended !== undefined) return
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    this.#parts.counters.disconnects(error?.code ?? 'disconnect').add(1)
+    if (error !== undefined && this.#opened !== undefined) {
+      this.#parts.log.warn(
+        { ...this.#who(), code: error.code, detail: error.detail },
+        'a client was disconnected'
+      )
+    }
+    this.#socket.end()
+    this.#ended = this.#letGo()
+  }
+
+  /** Gives back all that the client had from the host. */
+  async #letGo(): Promise<void> {
+    const { clients, requests, log } = this.#parts
+    const clientId = this.#request?.clientId
+    try {
+      this.#opened?.subscriptions.close()
+      const closing = this.#opened?.publisher.close()
+      if (this.#opened !== undefined && clientId !== undefined) {
+        const connection = this.#connection
+        void requests.send({ type: 'close', clientId, connection, delivery: 'inbox', end: true })
+      }
+      await closing
+      await this.#opening
+    } catch (error) {
+      log.error({ ...this.#who(), err: error }, 'a client connection was not closed cleanly')
+    }
+    if (clientId !== undefined) clients.release(clientId, this)
+    this.#onEnded(this)
+  }
+
+  /** One timer per client, moved only when it fires or when the deadline comes nearer. */
+  #arm(): void {
+    const { deadline } = this.#session
+    if (deadline === undefined || this.#ended !== undefined || deadline >= this.#timerAt) return
+    this.#rearm(deadline)
+  }
+
+  #rearm(at: number): void {
+    clearTimeout(this.#timer)
+    this.#timerAt = at
+    this.#timer = setTimeout(() => this.#onTimer(), Math.max(0, Math.ceil(at - performance.now())))
+  }
+
+  #onTimer(): void {
+    this.#timerAt = Infinity
+    if (this.#opened !== undefined && !this.#mayRead) return this.#rearm(performance.now() + NOT_READ_MS)
+    const { deadline } = this.#session
+    if (deadline !== undefined && performance.now() >= deadline) this.#handle({ type: 'timeout' })
+    else this.#arm()
+  }
+
+  #who(): object {
+    return { clientId: this.#request?.clientId, ...this.#socket.remote }
+  }
+}
+
+function resultOf(outcome: Outcome): PublishResult {
+  switch (outcome.type) {
+    case 'accepted':
+      return ACCEPTED
+    case 'released':
+    case 'modified':
+      return FAILED
+    case 'rejected':
+      return {
+        type: 'rejected',
+        reason: reasonOf(outcome.condition),
+        description: `${outcome.condition}: ${outcome.description}`
+      }
+    default:
+      return outcome satisfies never
+  }
+}
+
+/** AMQP condition of a rejected publication to MQTT 5.0 reason code (protocol.md 9). */
+function reasonOf(condition: string): number {
+  switch (condition) {
+    case CONDITIONS.unauthorized:
+      return 0x87
+    case CONDITIONS.notFound:
+      return 0x90
+    case CONDITIONS.resourceLimit:
+      return 0x97
+    case CONDITIONS.messageSize:
+      return 0x95
+    default:
+      return 0x80
+  }
+}

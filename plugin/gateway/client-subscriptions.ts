@@ -1,0 +1,151 @@
+// What one client's SUBSCRIBE and UNSUBSCRIBE do: rights, sources of the inbox, the Subscription Service's record.
+// Rule: a code says "granted" only when the source is there and the service agreed; requests act in the order they came.
+
+import { BridgeError } from '../errors.js'
+import type { Outcome, Principal } from '../host.js'
+import { isHostQueue } from '../messages/addresses.js'
+import type { RequestedFilter } from '../session/types.js'
+import type { Qos } from '../mqtt/packets.js'
+import type { GatewayParts } from './gateway-parts.js'
+import type { InboxClient } from './inbox.js'
+
+/** Codes per requested entry, in their order: a granted QoS, or a reason code from 0x80. */
+export type Answer = { readonly codes: readonly number[] } | { readonly error: BridgeError }
+
+const NOT_AUTHORIZED = 0x87
+const FILTER_INVALID = 0x8f
+const UNSPECIFIED = 0x80
+
+export interface ClientIdentity {
+  readonly clientId: string
+  readonly connection: string
+  readonly principal: Principal
+}
+
+export class ClientSubscriptions {
+  readonly #parts: GatewayParts
+  readonly #client: InboxClient
+  readonly #identity: ClientIdentity
+  #tail: Promise<unknown> = Promise.resolve()
+  #pending = 0
+  #closed = false
+
+  constructor(parts: GatewayParts, client: InboxClient, identity: ClientIdentity) {
+    this.#parts = parts
+    this.#client = client
+    this.#identity = identity
+  }
+
+  /** Requests that are not answered yet. */
+  get pending(): number {
+    return this.#pending
+  }
+
+  subscribe(packetId: number, filters: readonly RequestedFilter[]): Promise<Answer> {
+    return this.#next(() => this.#subscribe(packetId, filters))
+  }
+
+  unsubscribe(packetId: number, filters: readonly string[]): Promise<Answer> {
+    return this.#next(() => this.#unsubscribe(packetId, filters))
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#parts.inbox.remove(this.#client)
+  }
+
+  async #next(request: () => Promise<Answer>): Promise<Answer> {
+    this.#pending += 1
+    const answer = this.#tail.then(request)
+    this.#tail = answer.catch(() => undefined)
+    try {
+      return await answer
+    } finally {
+      this.#pending -= 1
+      if (this.#closed) this.#parts.inbox.remove(this.#client)
+    }
+  }
+
+  async #subscribe(packetId: number, requested: readonly RequestedFilter[]): Promise<Answer> {
+    // a filter twice: the last wins [MQTT3-3.8.4-3]
+    const filters = new Map<string, Qos>(requested.map(({ filter, qos }) => [filter, qos]))
+    const codes = new Map<string, number>()
+    await Promise.all(
+      [...filters].map(async ([filter, qos]) => codes.set(filter, await this.#open(filter, qos)))
+    )
+    const granted = new Map([...filters].filter(([filter]) => (codes.get(filter) ?? UNSPECIFIED) < 0x80))
+    if (granted.size > 0) this.#apply(await this.#record(packetId, granted), granted, codes)
+    return { codes: requested.map(({ filter }) => codes.get(filter) ?? UNSPECIFIED) }
+  }
+
+  /** Opens the source of one filter: the code. */
+  async #open(filter: string, qos: Qos): Promise<number> {
+    const { space, inbox, log } = this.#parts
+    const { clientId, principal } = this.#identity
+    if (isHostQueue(space, filter)) {
+      log.warn({ clientId, filter }, 'a subscription was refused: the address is a queue')
+      return FILTER_INVALID
+    }
+    if (!(await principal.mayReceive(filter))) {
+      log.warn(
+        { clientId, filter, user: principal.name },
+        'a subscription was refused: the user may not receive it'
+      )
+      return NOT_AUTHORIZED
+    }
+    if (this.#closed) return UNSPECIFIED
+    try {
+      await inbox.subscribe(this.#client, filter, qos)
+      return qos
+    } catch (error) {
+      log.warn({ clientId, filter, err: error }, 'a subscription was refused: the host gave no source')
+      return UNSPECIFIED
+    }
+  }
+
+  #record(packetId: number, filters: ReadonlyMap<string, Qos>): Promise<Outcome> {
+    const { clientId, connection, principal } = this.#identity
+    const { requests } = this.#parts
+    return requests.send({
+      type: 'subscribe',
+      clientId,
+      connection,
+      user: principal.name,
+      filters,
+      delivery: 'inbox',
+      partial: true,
+      packetId
+    })
+  }
+
+  /** What the service did not take is given up; `info` names single filters. */
+  #apply(outcome: Outcome, filters: ReadonlyMap<string, Qos>, codes: Map<string, number>): void {
+    if (outcome.type === 'accepted') return
+    const info = outcome.type === 'rejected' ? outcome.info : undefined
+    const { clientId } = this.#identity
+    this.#parts.log.warn({ clientId, outcome }, 'the subscription service refused a subscription')
+    for (const filter of filters.keys()) {
+      if (info !== undefined && !info.has(filter)) continue
+      codes.set(filter, Number(info?.get(filter) ?? UNSPECIFIED))
+      this.#parts.inbox.unsubscribe(this.#client, filter)
+    }
+  }
+
+  async #unsubscribe(packetId: number, filters: readonly string[]): Promise<Answer> {
+    const { clientId, connection, principal } = this.#identity
+    const { requests, inbox } = this.#parts
+    const outcome = await requests.send({
+      type: 'unsubscribe',
+      clientId,
+      connection,
+      user: principal.name,
+      filters,
+      packetId
+    })
+    if (outcome.type !== 'accepted') {
+      return { error: new BridgeError('unsubscribeRejected', `the subscription service: ${outcome.type}`) }
+    }
+    for (const filter of filters) inbox.unsubscribe(this.#client, filter)
+    return { codes: filters.map(() => 0) }
+  }
+}

@@ -1,0 +1,29 @@
+// What the clients of one gateway share.
+
+import type { Config } from '../config.js'
+import type { AddressSpace, Counter, Logger } from '../host.js'
+import type { Clients } from './clients.js'
+import type { SocketFlusher } from './client-socket.js'
+import type { Inbox } from './inbox.js'
+import type { SubscriptionRequests } from './subscription-requests.js'
+import type { Uids } from './uids.js'
+
+type ByQos = readonly [Counter, Counter, Counter]
+
+export interface GatewayParts {
+  readonly space: AddressSpace
+  readonly config: () => Config
+  readonly log: Logger
+  readonly clients: Clients
+  readonly inbox: Inbox
+  readonly requests: SubscriptionRequests
+  readonly flusher: SocketFlusher
+  readonly uids: Uids
+  readonly counters: {
+    readonly inbound: ByQos
+    readonly outbound: ByQos
+    readonly dropped: ByQos
+    readonly connects: (outcome: string) => Counter
+    readonly disconnects: (reason: string) => Counter
+  }
+}

@@ -1,0 +1,138 @@
+// The MQTT gateway of one address space: listens, and keeps what its clients share.
+// Rule: stopping refuses new connections first, finishes what was taken, then closes clients; the deadline cuts it short.
+
+import { randomUUID } from 'node:crypto'
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import type { Config } from '../config.js'
+import { BridgeError } from '../errors.js'
+import type { AddressSpace, AmqpConnection, Counter, Logger } from '../host.js'
+import type { SpaceMetrics } from '../metrics.js'
+import type { SessionOptions } from '../session/types.js'
+import { Bridge } from './bridge.js'
+import { Clients } from './clients.js'
+import { SocketFlusher } from './client-socket.js'
+import type { GatewayParts } from './gateway-parts.js'
+import { Inbox } from './inbox.js'
+import { SubscriptionRequests } from './subscription-requests.js'
+import { Uids } from './uids.js'
+
+/** Bytes of a client's socket buffer before its publications wait in its session. */
+const SOCKET_BUFFER_BYTES = 65536
+
+export interface GatewayOptions {
+  readonly space: AddressSpace
+  readonly config: () => Config
+  readonly log: Logger
+  readonly metrics: SpaceMetrics
+}
+
+export class Gateway {
+  readonly #parts: GatewayParts
+  readonly #connection: AmqpConnection
+  readonly #server: Server
+  readonly #bridges = new Set<Bridge>()
+  #onEmpty: (() => void) | undefined
+
+  private constructor(options: GatewayOptions, connection: AmqpConnection) {
+    const { space, config, log, metrics } = options
+    const byLabel = (
+      name: 'mqtt_connects_total' | 'mqtt_disconnects_total',
+      label: string
+    ): ((value: string) => Counter) => {
+      return value => metrics.counter(name, { [label]: value })
+    }
+    this.#connection = connection
+    this.#parts = {
+      space,
+      config,
+      log,
+      clients: new Clients(),
+      inbox: new Inbox(space, log),
+      requests: new SubscriptionRequests(connection, () => config().services.timeoutMs),
+      flusher: new SocketFlusher(),
+      uids: new Uids(),
+      counters: {
+        inbound: metrics.countersByQos('mqtt_publications_inbound_total'),
+        outbound: metrics.countersByQos('mqtt_publications_outbound_total'),
+        dropped: metrics.countersByQos('mqtt_publications_dropped_total'),
+        connects: byLabel('mqtt_connects_total', 'outcome'),
+        disconnects: byLabel('mqtt_disconnects_total', 'reason')
+      }
+    }
+    metrics.gauge('mqtt_connections', () => this.#bridges.size)
+    metrics.gauge('mqtt_clients', () => this.#parts.clients.size)
+    metrics.gauge('mqtt_inbox_sources', () => this.#parts.inbox.sourceCount)
+    this.#server = createServer({ highWaterMark: SOCKET_BUFFER_BYTES }, socket => this.#onSocket(socket))
+  }
+
+  /** Listens; rejects with the system's error (EADDRINUSE, …) where it cannot. */
+  static async start(options: GatewayOptions): Promise<Gateway> {
+    const connection = await options.space.connect('service')
+    const gateway = new Gateway(options, connection)
+    try {
+      await gateway.#listen()
+      return gateway
+    } catch (error) {
+      await connection.close()
+      throw error
+    }
+  }
+
+  get address(): { readonly host: string; readonly port: number } {
+    const { address, port } = this.#server.address() as AddressInfo
+    return { host: address, port }
+  }
+
+  /** `deadline`: ms since 1970. */
+  async stop(deadline: number): Promise<void> {
+    const closed = new Promise<void>(resolve => this.#server.close(() => resolve()))
+    const error = new BridgeError('serverShuttingDown', 'the gateway stops')
+    const empty = new Promise<void>(resolve => (this.#onEmpty = resolve))
+    if (this.#bridges.size === 0) this.#onEmpty?.()
+    for (const bridge of this.#bridges) bridge.drain(error)
+    const timer = setTimeout(
+      () => {
+        for (const bridge of this.#bridges) void bridge.end(error)
+      },
+      Math.max(0, deadline - Date.now())
+    )
+    await empty
+    clearTimeout(timer)
+    await closed
+    await this.#parts.requests.close()
+    await this.#connection.close()
+  }
+
+  #listen(): Promise<void> {
+    const { host, port } = this.#parts.config().listener
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject)
+      this.#server.listen({ host, port, backlog: 1024 }, () => {
+        this.#server.off('error', reject)
+        this.#server.on('error', error => this.#parts.log.error({ err: error }, 'the MQTT listener failed'))
+        resolve()
+      })
+    })
+  }
+
+  #onSocket(socket: Socket): void {
+    const bridge = new Bridge(this.#parts, socket, this.#sessionOptions(), ended => {
+      this.#bridges.delete(ended)
+      if (this.#bridges.size === 0) this.#onEmpty?.()
+    })
+    this.#bridges.add(bridge)
+  }
+
+  #sessionOptions(): SessionOptions {
+    const { limits, publish } = this.#parts.config()
+    return {
+      connectTimeoutMs: limits.connectTimeoutMs,
+      receiveMaximum: limits.receiveMaximum,
+      bufferedBytes: limits.bufferedBytes,
+      topicLevels: limits.topicLevels,
+      topicBytes: limits.topicBytes,
+      publishRetries: publish.retries,
+      makeClientId: () => `mqtt-${randomUUID()}`
+    }
+  }
+}

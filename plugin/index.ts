@@ -1,0 +1,44 @@
+// The plugin: a platform loads this module and registers it with its host.
+// Rule: nothing happens at import; everything begins with register, and per address space.
+
+import manifest from '../manifest.json' with { type: 'json' }
+import type { Host, Plugin } from './host.js'
+import { SpaceLifecycle } from './lifecycle.js'
+
+export { OWNED_PREFIXES } from './messages/addresses.js'
+export { METRICS } from './metrics.js'
+export { AmqpError, BridgeError, CONDITIONS, FAILURES } from './errors.js'
+export type * from './host.js'
+
+const API_VERSION = 1
+
+export const plugin: Plugin = {
+  name: manifest.name,
+  apiVersion: API_VERSION,
+  register(host: Host): void {
+    if (host.apiVersion !== API_VERSION) {
+      throw new RangeError(
+        `${manifest.name} needs host api version ${API_VERSION}; ${host.name} has ${host.apiVersion}`
+      )
+    }
+    const spaces = new Map<string, SpaceLifecycle>()
+    const lifecycleOf = (name: string): SpaceLifecycle => {
+      let lifecycle = spaces.get(name)
+      if (lifecycle === undefined) spaces.set(name, (lifecycle = new SpaceLifecycle(host, name)))
+      return lifecycle
+    }
+    host.on('addressSpaceAdded', space => lifecycleOf(space.name).apply(space))
+    host.on('addressSpaceChanged', space => lifecycleOf(space.name).apply(space))
+    host.on('addressSpaceRemoved', async name => {
+      const lifecycle = spaces.get(name)
+      spaces.delete(name)
+      await lifecycle?.stop(Date.now() + REMOVAL_GRACE_MS)
+    })
+    host.on('closing', async deadline => {
+      await Promise.all([...spaces.values()].map(lifecycle => lifecycle.stop(deadline)))
+    })
+  }
+}
+
+/** Time for the clients of a removed space to finish what was taken. */
+const REMOVAL_GRACE_MS = 5000
