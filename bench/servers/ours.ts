@@ -29,12 +29,23 @@ export function startOurs(options: OursOptions): Promise<ServerProcess<Ports>> {
   return ServerProcess.start({ command, args: rest, ready: readPorts })
 }
 
-/** The ports that the ready line names. */
+/** The ports of the first space that the log line `ready` names; undefined for any other line. */
 export function readPorts(line: string): Ports | undefined {
-  const mqtt = /mqtt\D*?(?:\d+\.\d+\.\d+\.\d+:)?(\d{2,5})\b/i.exec(line)?.[1]
-  const amqp = /amqp\D*?(?:\d+\.\d+\.\d+\.\d+:)?(\d{2,5})\b/i.exec(line)?.[1]
-  if (mqtt === undefined || amqp === undefined) return undefined
-  return { mqttPort: Number(mqtt), amqpPort: Number(amqp) }
+  if (!line.startsWith('{') || !line.includes('"ready"')) return undefined
+  const { msg, spaces } = JSON.parse(line) as ReadyLine
+  if (msg !== 'ready') return undefined
+  return { mqttPort: portOf(spaces?.[0]?.mqtt[0]), amqpPort: portOf(spaces?.[0]?.amqp) }
+}
+
+interface ReadyLine {
+  readonly msg: string
+  readonly spaces?: readonly { readonly mqtt: readonly string[]; readonly amqp: string }[]
+}
+
+function portOf(address: string | undefined): number {
+  const port = Number(address?.slice(address.lastIndexOf(':') + 1))
+  if (!Number.isInteger(port)) throw new Error(`no port in ${address}`)
+  return port
 }
 
 export const ours: ServerKind = {
