@@ -29,9 +29,6 @@ import { Publisher } from './publisher.js'
 /** SUBSCRIBE and UNSUBSCRIBE packets of one client that are not answered yet. */
 const MAX_PENDING_REQUESTS = 16
 
-/** When to look again at a client that is not read from: its silence is not its fault. */
-const NOT_READ_MS = 1000
-
 const ACCEPTED: PublishResult = { type: 'accepted' }
 const FAILED: PublishResult = { type: 'failed' }
 
@@ -56,6 +53,7 @@ export class Bridge implements InboxClient, RegisteredClient {
   #events: SessionEvent[] = []
   #handling = false
   #pumping = false
+  #reading = true
   #socketClosed = false
   #draining = false
   #drainError: BridgeError | undefined
@@ -138,11 +136,18 @@ export class Bridge implements InboxClient, RegisteredClient {
     }
     this.#pumping = false
     if (this.#ended !== undefined) return
-    this.#socket.setReading(this.#mayRead)
+    this.#setReading(this.#mayRead)
     // what was received before the socket went is still the client's word
     if (this.#socketClosed && (this.#mayRead || this.#draining || this.#opened === undefined)) {
       this.#handle({ type: 'disconnected' })
     }
+  }
+
+  #setReading(reading: boolean): void {
+    if (reading === this.#reading) return
+    this.#reading = reading
+    this.#socket.setReading(reading)
+    this.#handle({ type: reading ? 'resumed' : 'paused' })
   }
 
   #handle(event: SessionEvent): void {
@@ -168,7 +173,9 @@ export class Bridge implements InboxClient, RegisteredClient {
   #perform(action: Action): void {
     switch (action.type) {
       case 'write':
-        return this.#write(action.packet)
+        return this.#write(action.packet, action.publication)
+      case 'settle':
+        return action.delivery.settle?.(action.accepted)
       case 'send':
         return this.#send(action.token, action.publication)
       case 'open':
@@ -195,9 +202,9 @@ export class Bridge implements InboxClient, RegisteredClient {
     }
   }
 
-  #write(packet: OutboundPacket): void {
+  #write(packet: OutboundPacket, publication: Publication | undefined): void {
     if (packet.cmd === 'publish') this.#parts.counters.outbound[packet.qos].add(1)
-    this.#socket.write(encodePacket(packet))
+    this.#socket.write(encodePacket(packet, publication))
   }
 
   #send(token: Token, publication: Publication): void {
@@ -306,18 +313,13 @@ export class Bridge implements InboxClient, RegisteredClient {
   #arm(): void {
     const { deadline } = this.#session
     if (deadline === undefined || this.#ended !== undefined || deadline >= this.#timerAt) return
-    this.#rearm(deadline)
-  }
-
-  #rearm(at: number): void {
     clearTimeout(this.#timer)
-    this.#timerAt = at
-    this.#timer = setTimeout(() => this.#onTimer(), Math.max(0, Math.ceil(at - performance.now())))
+    this.#timerAt = deadline
+    this.#timer = setTimeout(() => this.#onTimer(), Math.max(0, Math.ceil(deadline - performance.now())))
   }
 
   #onTimer(): void {
     this.#timerAt = Infinity
-    if (this.#opened !== undefined && !this.#mayRead) return this.#rearm(performance.now() + NOT_READ_MS)
     const { deadline } = this.#session
     if (deadline !== undefined && performance.now() >= deadline) this.#handle({ type: 'timeout' })
     else this.#arm()
