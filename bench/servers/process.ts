@@ -48,7 +48,8 @@ export class ServerProcess<Ready> {
     const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] })
     const output: string[] = []
     const exited = new Promise<Exit>(resolve => {
-      child.once('exit', (code, signal) => resolve({ code, signal }))
+      // not 'exit': what traces the child may still be writing
+      child.once('close', (code, signal) => resolve({ code, signal }))
     })
     const ready = new Promise<Ready>((resolve, reject) => {
       const fail = (why: string): void =>
