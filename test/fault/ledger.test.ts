@@ -13,7 +13,7 @@ const call = (
   name: string,
   file: string,
   lines: readonly [number, number],
-  bytes = Buffer.alloc(0)
+  bytes: Buffer = Buffer.alloc(0)
 ): SystemCall => ({
   name,
   file,
