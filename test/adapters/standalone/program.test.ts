@@ -1,0 +1,177 @@
+// The program as its user meets it: the ready line, exit codes, and the line that says why it did not start.
+
+import assert from 'node:assert/strict'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer, type AddressInfo, type Server } from 'node:net'
+import { join } from 'node:path'
+
+import { Program, RunningProgram, TemporaryDirectory, type Exit } from '../../fixtures/program.js'
+
+const ANY_PORTS = ['--mqtt-port', '0', '--amqp-port', '0']
+
+describe('the program', () => {
+  const directory = new TemporaryDirectory()
+  const data = join(directory.path, 'data')
+  after(() => directory.remove())
+
+  const finish = async (...args: string[]): Promise<Exit & { stdout: string; stderr: string }> => {
+    const program = new Program(args)
+    const exit = await program.exited
+    return { ...exit, stdout: program.lines.join('\n'), stderr: program.stderr }
+  }
+  const refuse = async (code: number, ...args: string[]): Promise<string> => {
+    const result = await finish(...args)
+    assert.equal(result.code, code, result.stderr)
+    assert.equal(result.stdout, '')
+    const lines = result.stderr.split('\n')
+    assert.equal(lines.pop(), '')
+    assert.equal(lines.length, 1, result.stderr)
+    const [line = ''] = lines
+    assert.ok(line.startsWith('mqtt-over-amqp: '), line)
+    return line.slice('mqtt-over-amqp: '.length)
+  }
+  const takePort = async (): Promise<{ server: Server; port: number }> => {
+    const server = createServer()
+    await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+    return { server, port: (server.address() as AddressInfo).port }
+  }
+  const configFile = (name: string, content: unknown): string => {
+    const file = join(directory.path, name)
+    writeFileSync(file, typeof content === 'string' ? content : JSON.stringify(content))
+    return file
+  }
+
+  describe('that runs', () => {
+    const server = new RunningProgram()
+    after(() => server.end())
+
+    it('writes one line at info when it is ready, which names both ports, and ends with 0 on SIGINT', async () => {
+      await server.start()
+      const info = server.program.log.filter(({ level }) => level !== 'debug')
+      assert.deepEqual(
+        info.map(({ level, msg }) => [level, msg]),
+        [['info', 'ready']]
+      )
+      assert.deepEqual(await server.program.ready(), [
+        { name: 'default', mqtt: [`127.0.0.1:${server.mqttPort}`], amqp: `127.0.0.1:${server.amqpPort}` }
+      ])
+      assert.deepEqual(await server.program.stop('SIGINT'), { code: 0, signal: null })
+      assert.equal(server.program.stderr, '')
+      assert.equal(server.program.log.at(-1)?.msg, 'stopped')
+    })
+
+    it('starts again on the same ports and data, and ends with 0 on SIGTERM', async () => {
+      await server.start()
+      assert.deepEqual(await server.program.stop('SIGTERM'), { code: 0, signal: null })
+    })
+
+    it('ends with 0 when one Ctrl-C comes twice, from the terminal and from npm', async () => {
+      await server.start()
+      server.program.signal('SIGINT')
+      server.program.signal('SIGINT')
+      assert.deepEqual(await server.program.exited, { code: 0, signal: null })
+    })
+
+    it('ends with 0 when the signal comes before it is ready', async () => {
+      const program = new Program([...ANY_PORTS, '--data', data, '--log-level', 'debug'])
+      await program.waitForLine('space reported')
+      assert.deepEqual(await program.stop('SIGTERM'), { code: 0, signal: null })
+    })
+  })
+
+  it('prints help and version and does nothing else', async () => {
+    const help = await finish('--help')
+    assert.equal(help.code, 0)
+    assert.match(help.stdout, /^Usage: mqtt-over-amqp \[options\]/)
+    assert.equal(help.stderr, '')
+    const manifest = JSON.parse(readFileSync('manifest.json', 'utf8')) as { version: string }
+    assert.deepEqual(await finish('--version'), {
+      code: 0,
+      signal: null,
+      stdout: manifest.version,
+      stderr: ''
+    })
+  })
+
+  it('names an option that there is not', async () => {
+    assert.match(await refuse(2, '--mqtt-prot', '1'), /^Unknown option '--mqtt-prot'/)
+  })
+
+  it('names the MQTT port that is in use', async () => {
+    const { server, port } = await takePort()
+    const line = await refuse(1, '--mqtt-port', String(port), '--amqp-port', '0', '--data', data)
+    assert.match(line, /MQTT/)
+    assert.match(line, new RegExp(`127\\.0\\.0\\.1:${port}\\b.*in use`))
+    server.close()
+  })
+
+  it('names the AMQP port that is in use', async () => {
+    const { server, port } = await takePort()
+    const line = await refuse(1, '--mqtt-port', '0', '--amqp-port', String(port), '--data', data)
+    assert.match(line, /AMQP/)
+    assert.match(line, new RegExp(`127\\.0\\.0\\.1:${port}\\b.*in use`))
+    server.close()
+  })
+
+  it('names the data directory that another process has', async () => {
+    const first = new RunningProgram()
+    await first.start()
+    const held = join(first.directory.path, 'data')
+    const line = await refuse(1, ...ANY_PORTS, '--data', held)
+    assert.ok(line.includes(held), line)
+    assert.match(line, /another process/)
+    await first.end()
+  })
+
+  it('names the data directory that cannot be made', async () => {
+    const file = configFile('a-file', '')
+    const line = await refuse(1, ...ANY_PORTS, '--data', join(file, 'data'))
+    assert.ok(line.includes(file), line)
+    assert.match(line, /part of the path is a file; expected a directory/)
+  })
+
+  it('names file, line and column of a configuration that is not JSON', async () => {
+    const file = configFile('syntax.json', '{\n  "log": oops\n}')
+    assert.equal(await refuse(2, '--config', file), `${file}:2:10: not JSON: expected a value`)
+  })
+
+  it('names the path in the configuration that the schema refuses', async () => {
+    const file = configFile('schema.json', { spaces: [{ name: 'x', amqp: { port: 'high' } }] })
+    const line = await refuse(2, '--config', file)
+    assert.ok(line.startsWith(`${file}: /spaces/0/amqp/port: must be integer`), line)
+  })
+
+  it('names the path in the configuration that the plugin refuses, of the space that is wrong', async () => {
+    const file = configFile('plugin.json', {
+      spaces: [
+        { name: 'good', amqp: { port: 0 }, mqtt: { listener: { port: 0 } } },
+        { name: 'bad', amqp: { port: 0 }, mqtt: { listener: { port: 0 }, limits: { topicLevels: 0 } } }
+      ]
+    })
+    const line = await refuse(2, '--config', file, '--data', data)
+    assert.ok(line.startsWith(`${file}: /spaces/1/mqtt/limits/topicLevels: must be >= 1`), line)
+  })
+
+  it('runs several spaces that do not see each other, one of them without MQTT', async () => {
+    const spaces = [
+      { name: 'one', amqp: { port: 0 }, mqtt: { listener: { port: 0 } } },
+      { name: 'two', amqp: { port: 0 }, mqtt: { listener: { port: 0 } } },
+      { name: 'off', amqp: { port: 0 } }
+    ]
+    const root = join(directory.path, 'several')
+    mkdirSync(root)
+    const file = configFile('several.json', { host: { dataDirectory: root }, spaces })
+    const program = new Program(['--config', file])
+    const ready = await program.ready()
+    assert.deepEqual(
+      ready.map(({ name, mqtt }) => [name, mqtt.length]),
+      [
+        ['one', 1],
+        ['two', 1],
+        ['off', 0]
+      ]
+    )
+    assert.equal(new Set(ready.flatMap(({ mqtt, amqp }) => [...mqtt, amqp])).size, 5)
+    assert.equal((await program.stop()).code, 0)
+  })
+})
