@@ -204,7 +204,7 @@ export class Bridge implements InboxClient, RegisteredClient {
 
   #write(packet: OutboundPacket, publication: Publication | undefined): void {
     if (packet.cmd === 'publish') this.#parts.counters.outbound[packet.qos].add(1)
-    this.#socket.write(encodePacket(packet, publication))
+    this.#socket.write(encodePacket(packet, publication, this.#parts.encoding))
   }
 
   #send(token: Token, publication: Publication): void {

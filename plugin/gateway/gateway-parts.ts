@@ -4,6 +4,7 @@ import type { Config } from '../config.js'
 import type { AddressSpace, Counter, Logger } from '../host.js'
 import type { Clients } from './clients.js'
 import type { SocketFlusher } from './client-socket.js'
+import type { PublishCache } from './packet-stream.js'
 import type { Inbox } from './inbox.js'
 import type { SubscriptionRequests } from './subscription-requests.js'
 import type { Uids } from './uids.js'
@@ -19,6 +20,8 @@ export interface GatewayParts {
   readonly requests: SubscriptionRequests
   readonly flusher: SocketFlusher
   readonly uids: Uids
+  /** of the publication that is fanned out now */
+  readonly encoding: PublishCache
   readonly counters: {
     readonly inbound: ByQos
     readonly outbound: ByQos

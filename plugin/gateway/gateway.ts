@@ -12,6 +12,7 @@ import { Bridge } from './bridge.js'
 import { Clients } from './clients.js'
 import { SocketFlusher } from './client-socket.js'
 import type { GatewayParts } from './gateway-parts.js'
+import { PublishCache } from './packet-stream.js'
 import { Inbox } from './inbox.js'
 import { SubscriptionRequests } from './subscription-requests.js'
 import { Uids } from './uids.js'
@@ -51,6 +52,7 @@ export class Gateway {
       requests: new SubscriptionRequests(connection, () => config().services.timeoutMs),
       flusher: new SocketFlusher(),
       uids: new Uids(),
+      encoding: new PublishCache(),
       counters: {
         inbound: metrics.countersByQos('mqtt_publications_inbound_total'),
         outbound: metrics.countersByQos('mqtt_publications_outbound_total'),
@@ -132,7 +134,8 @@ export class Gateway {
       topicLevels: limits.topicLevels,
       topicBytes: limits.topicBytes,
       publishRetries: publish.retries,
-      makeClientId: () => `mqtt-${randomUUID()}`
+      makeClientId: () => `mqtt-${randomUUID()}`,
+      makeUid: () => this.#parts.uids.next()
     }
   }
 }

@@ -51,7 +51,8 @@ export class Inbound {
     }
     // One answer is enough: a second PUBACK could be taken for that of the id's next PUBLISH.
     if (dup && this.#isInFlight(packetId)) return NO_ACTIONS
-    const publication: Publication = { topic, payload, qos, retain, dup, packetId, clientId }
+    const uid = this.#options.makeUid()
+    const publication: Publication = { topic, payload, qos, retain, dup, packetId, uid, clientId }
     this.#append({ packetId, token, publication, sends: 1, next: undefined })
     return [{ type: 'send', token, publication }]
   }
