@@ -3,13 +3,14 @@
 import json from '@rollup/plugin-json'
 import { chmodSync, readFileSync } from 'node:fs'
 import { builtinModules } from 'node:module'
-import { resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 
 const { dependencies } = JSON.parse(readFileSync(new URL('./package.json', import.meta.url), 'utf8'))
 const packages = [...Object.keys(dependencies), ...builtinModules]
 const isPackage = id =>
   id.startsWith('node:') || packages.some(name => id === name || id.startsWith(`${name}/`))
-const pluginEntry = resolve('build/plugin/index.js')
+// The program takes these from the plugin's module: a class of errors that there are two of is none to `instanceof`.
+const fromPlugin = ['build/plugin/index.js', 'build/plugin/errors.js'].map(path => resolve(path))
 
 const onwarn = warning => {
   throw new Error(warning.message)
@@ -25,13 +26,14 @@ export default [
   },
   {
     input: 'build/adapters/standalone/main.js',
-    external: id => isPackage(id) || resolve(id) === pluginEntry,
+    external: isPackage,
     plugins: [
       json(),
       {
         name: 'plugin-module',
         resolveId(source, importer) {
-          if (importer === undefined || !source.endsWith('/plugin/index.js')) return null
+          if (importer === undefined || !source.startsWith('.')) return null
+          if (!fromPlugin.includes(resolve(dirname(importer), source))) return null
           return { id: './plugin.js', external: true }
         }
       },

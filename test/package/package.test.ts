@@ -91,7 +91,9 @@ describe('the package', () => {
   it('has a program that loads the plugin as a module of its own', () => {
     const program = read('dist/mqtt-over-amqp.js')
     assert.match(program, /^#!\/usr\/bin\/env node\n/)
-    assert.match(program, /^import \{ plugin \} from '\.\/plugin\.js'/m)
+    assert.match(program, /^import \{[^}]*\bplugin\b[^}]*\} from '\.\/plugin\.js'/m)
+    // one class of errors for both sides, or `instanceof` does not know what a host threw
+    assert.doesNotMatch(program, /class AmqpError/)
   })
 
   it('can be loaded by a platform, and takes the hooks that the manifest names', () => {
