@@ -132,6 +132,8 @@ export interface SenderOptions {
   readonly name?: string | undefined
   /** undefined: an anonymous relay, `to` of each message says where it goes; only where capabilities.relay */
   readonly address: string | undefined
+  /** `queue`: must be a queue. `topic`: must be a topic. undefined: what the host has under that address. */
+  readonly kind?: 'queue' | 'topic' | undefined
   /** Credit rose from 0. */
   readonly onCredit?: (() => void) | undefined
   /** Called once, and not after close(). Sends without an outcome by then have none: their fate is not known. */

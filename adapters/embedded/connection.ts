@@ -1,0 +1,168 @@
+// Links of one identity in this process.
+// Rule: a link is known here from the answer to its attach until it is over, so that whatever ends the connection ends them all.
+
+import { randomUUID } from 'node:crypto'
+import { AmqpError } from '../../plugin/errors.js'
+import type {
+  AmqpConnection,
+  LinkClosed,
+  LinkError,
+  Message,
+  Receiver,
+  ReceiverOptions,
+  Sender,
+  SenderOptions
+} from '../../plugin/host.js'
+import type { Broker, Node } from './broker.js'
+import type { Attachment, EmbeddedDelivery } from './consumer.js'
+import { mayReceiveFrom, maySendTo, type Identity } from './rights.js'
+import { EmbeddedSender, Relay } from './sender.js'
+import type { OnOutcome } from './topics.js'
+
+interface Link {
+  /** The client's side went. */
+  leave(closed: LinkClosed): void
+  /** The host's side goes. */
+  detach(closed: LinkClosed): void
+}
+
+export interface EmbeddedReceiverOptions extends Omit<ReceiverOptions, 'onDelivery'> {
+  readonly onDelivery: (delivery: EmbeddedDelivery) => void
+}
+
+const CLEAN: LinkClosed = { cause: 'clean' }
+const LOST: LinkClosed = { cause: 'lost' }
+
+export class EmbeddedConnection implements AmqpConnection {
+  readonly #broker: Broker
+  readonly #who: Identity
+  readonly #onClosed: (connection: EmbeddedConnection) => void
+  readonly #links = new Set<Link>()
+  #open = true
+
+  constructor(broker: Broker, who: Identity, onClosed: (connection: EmbeddedConnection) => void) {
+    this.#broker = broker
+    this.#who = who
+    this.#onClosed = onClosed
+  }
+
+  async openSender(options: SenderOptions): Promise<Sender> {
+    this.#assertOpen()
+    const { address, kind } = options
+    const name = options.name ?? `sender-${randomUUID()}`
+    if (address === undefined) {
+      const relay = new Relay(this.#broker, this.#who)
+      return this.#sender(name, options, (message, onOutcome) => relay.send(message, onOutcome))
+    }
+    const served = this.#broker.options.served.has(address)
+    const allowed = maySendTo(this.#who, address, served)
+    if (!(typeof allowed === 'boolean' ? allowed : await allowed)) throw refusal('send to', address)
+    this.#assertOpen()
+    if (served) return this.#servedSender(address, { ...options, name })
+    this.#broker.checkSend(address, kind)
+    return this.#sender(name, options, (message, onOutcome) =>
+      this.#broker.send(address, message, onOutcome, kind)
+    )
+  }
+
+  async openReceiver(options: EmbeddedReceiverOptions): Promise<Receiver> {
+    this.#assertOpen()
+    const { address, kind } = options
+    const found = this.#broker.find(address, kind)
+    if (address === undefined) return this.#receiver(found, options)
+    const allowed = mayReceiveFrom(this.#who, address)
+    if (!(typeof allowed === 'boolean' ? allowed : await allowed)) throw refusal('receive from', address)
+    this.#assertOpen()
+    return this.#receiver(this.#broker.find(address, kind), options)
+  }
+
+  async close(): Promise<void> {
+    this.#leave(CLEAN)
+  }
+
+  /** The client vanished: what it did not settle was delivered in vain. */
+  lose(): void {
+    this.#leave(LOST)
+  }
+
+  /** The host ends the connection. */
+  end(error: LinkError): void {
+    this.#open = false
+    for (const link of [...this.#links]) link.detach({ cause: 'lost', error })
+    this.#onClosed(this)
+  }
+
+  #leave(closed: LinkClosed): void {
+    this.#open = false
+    for (const link of [...this.#links]) link.leave(closed)
+    this.#onClosed(this)
+  }
+
+  #assertOpen(): void {
+    if (!this.#open) throw new AmqpError('amqp:connection:forced', 'the connection is closed')
+  }
+
+  #sender(
+    name: string,
+    options: SenderOptions,
+    forward: (message: Message, onOutcome: OnOutcome) => void
+  ): Sender {
+    const { senderCredit } = this.#broker.options.limits
+    const sender: EmbeddedSender = new EmbeddedSender(name, options, senderCredit, forward, () =>
+      this.#links.delete(sender)
+    )
+    this.#links.add(sender)
+    return sender
+  }
+
+  #servedSender(address: string, options: SenderOptions): Sender {
+    const sender = this.#broker.options.served.open(address, options, this.#who, () =>
+      this.#links.delete(link)
+    )
+    const link: Link = {
+      leave: closed => sender.leave(closed),
+      detach: ({ error }) => sender.detach(error)
+    }
+    this.#links.add(link)
+    return sender
+  }
+
+  #receiver(node: Node, options: EmbeddedReceiverOptions): Receiver {
+    const name = options.name ?? `receiver-${randomUUID()}`
+    const { window, exclusive, browse, onDelivery, onClosed } = options
+    const onEnded = (error: LinkError): void => {
+      this.#links.delete(link)
+      onClosed?.({ cause: 'error', error })
+    }
+    const attachment: Attachment = this.#broker.attach(node, name, {
+      window,
+      exclusive,
+      browse,
+      onDelivery,
+      onEnded
+    })
+    const leave = ({ cause }: LinkClosed): void => {
+      if (this.#links.delete(link)) attachment.detach(cause === 'lost')
+    }
+    const link: Link = {
+      leave,
+      detach: closed => {
+        if (!this.#links.has(link)) return
+        leave(CLEAN)
+        onClosed?.(closed)
+      }
+    }
+    this.#links.add(link)
+    return {
+      name,
+      address: node.address,
+      addCredit: credit => attachment.addCredit(credit),
+      drain: () => attachment.drain(),
+      close: async () => leave(CLEAN)
+    }
+  }
+}
+
+function refusal(act: string, address: string): AmqpError {
+  return new AmqpError('amqp:unauthorized-access', `no right to ${act} ${address}`)
+}

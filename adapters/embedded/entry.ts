@@ -1,0 +1,57 @@
+// A message in a queue.
+// Rule: the sequence number says the order, and never changes or comes again in its queue.
+
+import type { Message } from '../../plugin/host.js'
+import { EncodedMessage } from '../rhea/message.js'
+
+/** What a message takes in memory beside its bytes, roughly. */
+const ENTRY_BYTES = 256
+/** For bodies that would have to be encoded to know. */
+const OTHER_BODY_BYTES = 256
+
+export class Entry {
+  readonly sequence: number
+  readonly message: Message
+  /** ms since 1970; Infinity: never */
+  readonly expiresAt: number
+  /** the store has it */
+  readonly stored: boolean
+  /** bytes in memory; 0 until somebody asked */
+  size = 0
+  /** failed deliveries here, beside the delivery-count that its sender wrote */
+  failures = 0
+  /** the store has `failures` */
+  counted = false
+  /** out of its queue for good */
+  gone = false
+  /** receivers that shall not get it again */
+  refusedBy: WeakSet<object> | undefined
+
+  constructor(sequence: number, message: Message, expiresAt: number, stored: boolean) {
+    this.sequence = sequence
+    this.message = message
+    this.expiresAt = expiresAt
+    this.stored = stored
+  }
+}
+
+export const bySequence = (a: Entry, b: Entry): number => a.sequence - b.sequence
+
+/** ms since 1970 when the message expires by its ttl or its absolute-expiry-time, whichever is first; Infinity: never. */
+export function expiryOf(message: Message, now: () => number): number {
+  const { ttlMs } = message
+  const { absoluteExpiryTime } = message.properties
+  const byTtl = ttlMs === undefined ? Infinity : now() + ttlMs
+  return absoluteExpiryTime === undefined ? byTtl : Math.min(byTtl, absoluteExpiryTime)
+}
+
+/** Bytes that the message takes in memory, roughly. */
+export function sizeOf(message: Message): number {
+  if (message instanceof EncodedMessage) return ENTRY_BYTES + message.bytes.length
+  const { body } = message
+  if (body.type === 'data') return body.sections.reduce((sum, section) => sum + section.length, ENTRY_BYTES)
+  if (body.type !== 'value') return ENTRY_BYTES + OTHER_BODY_BYTES
+  const { value } = body
+  const bytes = typeof value === 'string' || value instanceof Uint8Array ? value.length : OTHER_BODY_BYTES
+  return ENTRY_BYTES + bytes
+}

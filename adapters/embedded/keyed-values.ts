@@ -1,0 +1,42 @@
+// A keyed store of messages in the space's store.
+// Rule: the promise of a write says that it is on disk; writes to one key are in the order of the calls.
+
+import type { KeyedStore, Message } from '../../plugin/host.js'
+import { EncodedMessage, encodeMessage } from '../rhea/message.js'
+import { prefixRange, valuePrefix } from './keys.js'
+import type { Store } from './store.js'
+
+export class KeyedValues implements KeyedStore {
+  readonly #store: Store
+  readonly #name: string
+  readonly #prefixBytes: number
+
+  /** Throws a RangeError for a name with a NUL. */
+  constructor(store: Store, name: string) {
+    if (name.includes('\0')) throw new RangeError('the name of a store has no NUL')
+    this.#store = store
+    this.#name = name
+    this.#prefixBytes = valuePrefix(name).length
+  }
+
+  async put(key: string, value: Message): Promise<void> {
+    this.#store.put(valuePrefix(this.#name, key), encodeMessage(value).bytes)
+    await this.#store.durable()
+  }
+
+  async get(key: string): Promise<Message | undefined> {
+    const value = await this.#store.get(valuePrefix(this.#name, key))
+    return value === undefined ? undefined : new EncodedMessage(value)
+  }
+
+  async delete(key: string): Promise<void> {
+    this.#store.delete(valuePrefix(this.#name, key))
+    await this.#store.durable()
+  }
+
+  async *entries(prefix = ''): AsyncGenerator<readonly [key: string, value: Message]> {
+    for await (const [key, value] of this.#store.entries(prefixRange(valuePrefix(this.#name, prefix)))) {
+      yield [key.toString('utf8', this.#prefixBytes), new EncodedMessage(value)]
+    }
+  }
+}

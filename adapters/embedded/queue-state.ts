@@ -1,0 +1,99 @@
+// What a durable queue remembers of itself beside its messages: which sequence numbers are used, consumed and delivered.
+// Rule: a sequence number is never used twice, whatever happens; after a crash, what may have been delivered counts as delivered.
+
+import { stateKey } from './keys.js'
+import type { Store, Touched } from './store.js'
+
+/** Sequence numbers that are set aside with one write. */
+const RESERVE = 10_000
+/** Entries that are removed before `head` is written again: what a restart may have to step over. */
+const HEAD_LAG = 1000
+const BYTES = 24
+
+export interface QueueStateOwner {
+  /** all entries below are gone */
+  head(): number
+  /** something was delivered and is not settled */
+  outstanding(): boolean
+}
+
+export class QueueState implements Touched {
+  readonly #store: Store
+  readonly #queue: number
+  readonly #owner: QueueStateOwner
+  /** numbers below are used, or may be */
+  #reserved: number
+  #next: number
+  #head: number
+  #removed = 0
+  /** highest number that was delivered */
+  #delivered: number
+  /** the same, as the store has it */
+  #written: number
+  /** highest number that a process delivered that ended without closing the queue */
+  readonly crashedAt: number
+
+  /** `value`: what the store has; undefined for a new queue. */
+  constructor(store: Store, queue: number, value: Buffer | undefined, owner: QueueStateOwner) {
+    this.#store = store
+    this.#queue = queue
+    this.#owner = owner
+    this.#head = value?.readDoubleBE(0) ?? 1
+    this.#reserved = value?.readDoubleBE(8) ?? 1
+    this.crashedAt = value?.readDoubleBE(16) ?? 0
+    this.#next = this.#reserved
+    this.#delivered = this.crashedAt
+    this.#written = this.crashedAt
+  }
+
+  /** where reading starts */
+  get head(): number {
+    return this.#head
+  }
+
+  /** the last number that was given */
+  get last(): number {
+    return this.#next - 1
+  }
+
+  /** The next number. What is put for it is put after this. */
+  take(): number {
+    if (this.#next === this.#reserved) {
+      this.#reserved += RESERVE
+      this.#write(this.#delivered)
+    }
+    return this.#next++
+  }
+
+  onDelivered(sequence: number): void {
+    if (sequence <= this.#delivered) return
+    this.#delivered = sequence
+    this.#store.touch(this)
+  }
+
+  /** Called after what was removed is deleted in the store. */
+  onRemoved(): void {
+    if (++this.#removed < HEAD_LAG) return
+    this.#removed = 0
+    this.#head = this.#owner.head()
+    this.#write(this.#delivered)
+  }
+
+  beforeWrite(): void {
+    if (this.#delivered > this.#written && this.#owner.outstanding()) this.#write(this.#delivered)
+  }
+
+  /** The process ends in order: what was delivered and comes back was not delivered in vain. */
+  close(): void {
+    if (this.#written > this.crashedAt) this.#write(this.crashedAt)
+  }
+
+  #write(delivered: number): void {
+    const value = Buffer.allocUnsafe(BYTES)
+    value.writeDoubleBE(this.#head, 0)
+    value.writeDoubleBE(this.#reserved, 8)
+    value.writeDoubleBE(delivered, 16)
+    this.#written = delivered
+    this.#store.put(stateKey(this.#queue), value)
+  }
+}

@@ -1,0 +1,147 @@
+// Addresses that the plugin serves: each sender that a client opens there is a link of its own to the server.
+// Rule: what is sent goes straight to the server, and its outcome straight back; nothing is queued, so the server's window is
+// the client's credit.
+
+import { randomUUID } from 'node:crypto'
+import { AmqpError } from '../../plugin/errors.js'
+import type {
+  Closeable,
+  Delivery,
+  LinkClosed,
+  LinkError,
+  Message,
+  Outcome,
+  Sender,
+  SenderOptions,
+  ServedLink
+} from '../../plugin/host.js'
+import type { Identity } from './rights.js'
+
+type OnLink = (link: ServedLink) => void
+type Handlers = Parameters<ServedLink['accept']>[0]
+
+const DETACHED: LinkError = {
+  condition: 'amqp:link:detach-forced',
+  description: 'the server detached the link'
+}
+const REFUSED: LinkError = { condition: 'amqp:not-allowed', description: 'the server did not take the link' }
+
+export class ServedAddresses {
+  readonly #servers = new Map<string, { readonly onLink: OnLink; readonly links: Set<ServedSender> }>()
+
+  has(address: string): boolean {
+    return this.#servers.has(address)
+  }
+
+  /** Throws `amqp:resource-locked`. */
+  serve(address: string, onLink: OnLink): Closeable {
+    if (this.#servers.has(address))
+      throw new AmqpError('amqp:resource-locked', `${address} is served already`)
+    const server = { onLink, links: new Set<ServedSender>() }
+    this.#servers.set(address, server)
+    const close = async (): Promise<void> => {
+      if (this.#servers.get(address) === server) this.#servers.delete(address)
+      for (const link of [...server.links]) link.detach(DETACHED)
+    }
+    return { close }
+  }
+
+  /** Throws what the server refuses the link with. `onEnd`: the link is over, for whatever reason. */
+  open(address: string, options: SenderOptions, user: Identity, onEnd: () => void): ServedSender {
+    const server = this.#servers.get(address)
+    if (server === undefined) throw new AmqpError('amqp:not-found', `nobody serves ${address}`)
+    const sender: ServedSender = new ServedSender(address, options, user, () => {
+      server.links.delete(sender)
+      onEnd()
+    })
+    server.links.add(sender)
+    sender.offerTo(server.onLink)
+    return sender
+  }
+}
+
+/** The client's end of a link to a server. */
+export class ServedSender implements Sender {
+  readonly name: string
+  readonly #address: string
+  readonly #options: SenderOptions
+  readonly #user: Identity
+  readonly #onEnd: () => void
+  #handlers: Handlers | undefined
+  #refusal: LinkError | undefined
+  #opened = false
+  #ended = false
+  #credit = 0
+
+  constructor(address: string, options: SenderOptions, user: Identity, onEnd: () => void) {
+    this.name = options.name ?? `sender-${randomUUID()}`
+    this.#address = address
+    this.#options = options
+    this.#user = user
+    this.#onEnd = onEnd
+  }
+
+  /** Throws AmqpError where the server does not take the link. */
+  offerTo(onLink: OnLink): void {
+    onLink({
+      name: this.name,
+      address: this.#address,
+      user: this.#user,
+      accept: handlers => {
+        this.#handlers = handlers
+        this.#credit = handlers.window
+      },
+      close: error => this.detach(error)
+    })
+    if (this.#handlers === undefined) this.detach(this.#refusal ?? REFUSED)
+    const { condition, description } = this.#refusal ?? REFUSED
+    if (this.#ended) throw new AmqpError(condition, description)
+    this.#opened = true
+  }
+
+  get credit(): number {
+    return this.#credit
+  }
+
+  send(message: Message, onOutcome?: (outcome: Outcome) => void): void {
+    if (this.#credit <= 0) throw new RangeError(`no credit to send to ${this.#address}`)
+    this.#credit--
+    let settled = false
+    const settle = (outcome: Outcome): void => {
+      if (settled || this.#ended) return
+      settled = true
+      const rose = this.#credit++ === 0
+      onOutcome?.(outcome)
+      if (rose && this.#credit > 0) this.#options.onCredit?.()
+    }
+    const { deliveryCount } = message
+    const delivery: Delivery = { message, id: undefined, deliveryCount, settle }
+    this.#handlers?.onDelivery(delivery)
+  }
+
+  async close(error?: LinkError): Promise<void> {
+    this.leave(error === undefined ? { cause: 'clean' } : { cause: 'error', error })
+  }
+
+  /** The client went; the server is told. */
+  leave(closed: LinkClosed): void {
+    if (!this.#end()) return
+    this.#handlers?.onClosed(closed)
+  }
+
+  /** The server went, or does not take the link; the client is told. */
+  detach(error?: LinkError): void {
+    if (!this.#end()) return
+    this.#refusal = error
+    if (!this.#opened) return
+    this.#options.onClosed?.(error === undefined ? { cause: 'clean' } : { cause: 'error', error })
+  }
+
+  #end(): boolean {
+    if (this.#ended) return false
+    this.#ended = true
+    this.#credit = 0
+    this.#onEnd()
+    return true
+  }
+}
