@@ -59,7 +59,7 @@ export class Broker {
     if (isQueue && kind !== 'topic') return
     if (kind === 'queue' || address.startsWith('$'))
       throw new AmqpError('amqp:not-found', `there is no ${address}`)
-    if (!isValidTopicName(address)) throw new AmqpError('amqp:invalid-field', `${address} is no topic`)
+    if (!isValidTopicName(address)) throw new AmqpError('amqp:not-allowed', `${address} is no topic`)
   }
 
   /** Sends to an address that checkSend let pass, now or earlier. */
@@ -71,7 +71,7 @@ export class Broker {
     if (!address.startsWith('$')) return topics.publish(address, message, onOutcome)
     const node = this.#volatile.get(address)
     if (node !== undefined) return onOutcome(node.enqueue(message))
-    if (isVolatile(address)) return onOutcome(RELEASED) // nobody is there now
+    if (isControl(address)) return onOutcome(RELEASED) // nobody is there now
     onOutcome(rejected('amqp:not-found', `there is no ${address}`))
   }
 
@@ -160,5 +160,3 @@ const isWild = (filter: string): boolean => filter.includes('+') || filter.inclu
 
 const isControl = (address: string): boolean =>
   decodeClientAddress(address)?.kind === 'control' || isGatewayControlAddress(address)
-
-const isVolatile = (address: string): boolean => address.startsWith(REPLY_PREFIX) || isControl(address)

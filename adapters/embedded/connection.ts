@@ -20,7 +20,7 @@ import { EmbeddedSender, Relay } from './sender.js'
 import type { OnOutcome } from './topics.js'
 
 interface Link {
-  /** The client's side went. */
+  /** The client's side went; only a link that was lost is told so. */
   leave(closed: LinkClosed): void
   /** The host's side goes. */
   detach(closed: LinkClosed): void
@@ -116,13 +116,16 @@ export class EmbeddedConnection implements AmqpConnection {
   }
 
   #servedSender(address: string, options: SenderOptions): Sender {
+    const link: Link = {
+      leave: closed => {
+        sender.leave(closed)
+        if (closed.cause === 'lost') options.onClosed?.(closed)
+      },
+      detach: ({ error }) => sender.detach(error)
+    }
     const sender = this.#broker.options.served.open(address, options, this.#who, () =>
       this.#links.delete(link)
     )
-    const link: Link = {
-      leave: closed => sender.leave(closed),
-      detach: ({ error }) => sender.detach(error)
-    }
     this.#links.add(link)
     return sender
   }
@@ -141,16 +144,14 @@ export class EmbeddedConnection implements AmqpConnection {
       onDelivery,
       onEnded
     })
-    const leave = ({ cause }: LinkClosed): void => {
-      if (this.#links.delete(link)) attachment.detach(cause === 'lost')
+    const leave = (failed: boolean, told: LinkClosed | undefined): void => {
+      if (!this.#links.delete(link)) return
+      attachment.detach(failed)
+      if (told !== undefined) onClosed?.(told)
     }
     const link: Link = {
-      leave,
-      detach: closed => {
-        if (!this.#links.has(link)) return
-        leave(CLEAN)
-        onClosed?.(closed)
-      }
+      leave: closed => (closed.cause === 'lost' ? leave(true, closed) : leave(false, undefined)),
+      detach: closed => leave(false, closed)
     }
     this.#links.add(link)
     return {
@@ -158,7 +159,7 @@ export class EmbeddedConnection implements AmqpConnection {
       address: node.address,
       addCredit: credit => attachment.addCredit(credit),
       drain: () => attachment.drain(),
-      close: async () => leave(CLEAN)
+      close: async () => leave(false, undefined)
     }
   }
 }

@@ -51,9 +51,9 @@ export class EmbeddedSender implements Sender {
     this.#end()
   }
 
-  /** The connection is gone, or was closed: nobody is told. */
-  leave(): void {
-    this.#end()
+  /** The connection was lost, or closed. */
+  leave(closed: LinkClosed): void {
+    if (this.#end() && closed.cause === 'lost') this.#options.onClosed?.(closed)
   }
 
   /** The host ends it. */
