@@ -1,6 +1,7 @@
 // The host port: everything the plugin asks of a messaging platform. Types only.
 // Rule: what a host must do is defined by the contract suite (test/contract), and by nothing else; no type here belongs
 // to an AMQP library, and nothing in plugin/ may ask which host it runs on, only what it can do (`capabilities`).
+// One long file, since a port is read as a whole.
 
 // --- AMQP values and messages -------------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict'
 import type { ContractCase } from './fixture.js'
-import { durable, numbers, series, text } from './messages.js'
+import { durable, text } from './messages.js'
 import { Peer, Service, refused } from './peer.js'
 
 const ADDRESS = '$mqtt.lwtservice'
