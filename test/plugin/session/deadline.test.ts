@@ -35,6 +35,14 @@ describe('Session deadline', () => {
     assertCloses(driver.give({ type: 'timeout' }), 'keepAliveTimeout')
   })
 
+  it('counts silence from CONNACK on, for nothing is read before it', () => {
+    const driver = new Driver()
+    driver.packet(CONNECT)
+    driver.now += 9000
+    driver.give({ type: 'opened', sessionPresent: false })
+    assert.equal(driver.session.deadline, driver.now + CONNECT.keepAliveS * 1500)
+  })
+
   it('takes no event of ours for a packet of the client', () => {
     const driver = Driver.connected({}, { keepAliveS: 10 })
     const { deadline } = driver.session

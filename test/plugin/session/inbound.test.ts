@@ -104,6 +104,14 @@ describe('Session inbound', () => {
     assert.deepEqual(pubacks(outcome(driver, first.token)), [6, 7])
   })
 
+  it('counts the first outcome of a send alone', () => {
+    const driver = Driver.connected()
+    driver.publish({ packetId: 6 })
+    const { token } = driver.publish({ packetId: 7 })
+    assert.deepEqual(outcome(driver, token), [])
+    assert.deepEqual(driver.give({ type: 'outcome', token, result: { type: 'failed' } }), [])
+  })
+
   it('closes when a publication is rejected, for 3.1.1 has no other word [MQTT3-3.3.5-2]', () => {
     for (const [reason, code] of [
       [0x87, 'notAuthorized'],
@@ -123,7 +131,15 @@ describe('Session inbound', () => {
   })
 
   it('closes on topics that are addresses of the services or queues', () => {
-    for (const topic of ['$mqtt.lwtservice', '$mqtt.to.x.publish', '$lwt', '$subctrl', '$retain.a', 'a::b']) {
+    for (const topic of [
+      '$mqtt.lwtservice',
+      '$mqtt.to.x.publish',
+      '$lwt',
+      '$subctrl',
+      '$retain.a',
+      '$management',
+      'a::b'
+    ]) {
       const actions = Driver.connected().packet(publish({ topic, packetId: 1 }))
       assertCloses(actions, 'topicNameInvalid', 'warn')
       const [warning] = actions
