@@ -2,12 +2,13 @@
 // Rule: the load is closed by a window per pair, so that no server has reason to drop, and all must have arrived at the end.
 
 import { PublishRing } from '../mqtt/packets.js'
-import { RawClient } from '../mqtt/client.js'
+import { RawClient, type PublishView } from '../mqtt/client.js'
 import { Meter } from '../meter.js'
 import type { Case, Load, Sample, Scenario, Target } from './types.js'
 
 const PAIRS = 10
 const PAYLOAD_BYTES = 100
+const FILL = 0x61
 /** published and not yet received, per pair */
 const WINDOW = 1000
 /** published with QoS 1 and not yet acknowledged, per publisher */
@@ -15,8 +16,14 @@ const UNACKNOWLEDGED = 64
 /** a publisher writes when it may write this many, so that a write system call carries several messages */
 const BATCH = { 0: 64, 1: 16 } as const
 const WARM_UP_SHARE = 0.5
-const DEFAULT_MESSAGES = 300_000
+const DEFAULT_MESSAGES = 400_000
 const STALLED_MS = 10_000
+
+/** Length and both ends of what came are those of what was sent: a server that hands out wrong bytes is not measured. */
+function checkPayload({ bytes, payloadStart, end }: PublishView): void {
+  if (end - payloadStart === PAYLOAD_BYTES && bytes[payloadStart] === FILL && bytes[end - 1] === FILL) return
+  throw new Error('a payload that was not sent')
+}
 
 /** One publisher and its subscriber. */
 class Pair {
@@ -32,7 +39,7 @@ class Pair {
 
   constructor(topic: string, qos: 0 | 1, onProgress: () => void) {
     this.#qos = qos
-    this.#ring = new PublishRing(topic, Buffer.alloc(PAYLOAD_BYTES, 0x61), qos, WINDOW)
+    this.#ring = new PublishRing(topic, Buffer.alloc(PAYLOAD_BYTES, FILL), qos, WINDOW)
     this.#onProgress = onProgress
   }
 
@@ -40,6 +47,7 @@ class Pair {
     const topic = `bench/pairs/${index}`
     const pair = new Pair(topic, qos, onProgress)
     const subscriber = await RawClient.connect(target.port, `bench-sub-${index}`, {
+      onPublish: checkPayload,
       onTraffic: publishes => pair.#onReceived(publishes),
       onLost
     })
