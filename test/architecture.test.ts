@@ -103,7 +103,8 @@ const OWNERS: Readonly<Record<string, RegExp>> = {
 }
 
 const isPackage = (target: string): boolean =>
-  /^[@a-z]/.test(target) && !/^(?:node:|plugin\/|adapters\/|schemas\/|manifest|package)/.test(target)
+  /^[@a-z]/.test(target) &&
+  !/^(?:node:|(?:plugin|adapters|schemas|test|bench|examples)\/|manifest|package)/.test(target)
 const packageOf = (target: string): string =>
   target
     .split('/')
@@ -261,7 +262,7 @@ describe('architecture', () => {
     const files = [...folders.flatMap(filesUnder), ...top].filter(path =>
       /(?:\.(?:ts|js|mjs|cjs|json|md|py|sh|ya?ml)|\/run|LICENSE)$/.test(path)
     )
-    wantFiles(files.map(read), ({ text }) => /(?<![\w.])\/(?:work|root)(?![\w-]).*/.exec(text)?.[0])
+    wantFiles(files.map(read), ({ text }) => /(?<![\w.+#])\/(?:work|root)(?![\w-]).*/.exec(text)?.[0])
   })
 
   it('installs from the public registry', () => {

@@ -3,6 +3,7 @@
 
 import type { ContractCase, ContractHost } from './fixture.js'
 import { consumers } from './consumers.js'
+import { controlAddresses } from './control-addresses.js'
 import { credit } from './credit.js'
 import { durability } from './durability.js'
 import { expiry } from './expiry.js'
@@ -32,6 +33,7 @@ export const contract: readonly ContractCase[] = [
   ...routes,
   ...links,
   ...replyNodes,
+  ...controlAddresses,
   ...servedLinks,
   ...servedMessages,
   ...stores,

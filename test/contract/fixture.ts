@@ -61,6 +61,7 @@ export type ContractPart =
   | 'routes'
   | 'links'
   | 'reply-nodes'
+  | 'control-addresses'
   | 'served-links'
   | 'stores'
   | 'users'

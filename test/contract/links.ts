@@ -3,8 +3,9 @@
 
 import assert from 'node:assert/strict'
 import type { ContractCase } from './fixture.js'
-import { durable, series } from './messages.js'
+import { durable, numbers, series } from './messages.js'
 import { Peer, refused } from './peer.js'
+import type { Sent } from './peer.js'
 
 export const links: readonly ContractCase[] = [
   {
@@ -30,7 +31,7 @@ export const links: readonly ContractCase[] = [
     part: 'links',
     async run(t) {
       const peer = await Peer.open(t)
-      for (const address of ['$unknown', '$mqtt.nobody', '$mqtt.to.c9.control', '$lwt', '$SYS/broker']) {
+      for (const address of ['$unknown', '$mqtt.nobody', '$mqtt.to.c9.publish', '$lwt', '$SYS/broker']) {
         await refused(peer.sender(address), 'amqp:not-found', `a sender to ${address}`)
         await refused(peer.receive(address), 'amqp:not-found', `a receiver of ${address}`)
       }
@@ -177,6 +178,26 @@ export const links: readonly ContractCase[] = [
       await sender.close()
       const { inbox } = await peer.receive('$mqtt.to.c1.publish')
       assert.deepEqual(await inbox.texts(5), ['1', '2', '3', '4', '5'])
+    }
+  },
+  {
+    title: 'gives no outcome after it told a sender that its connection is lost',
+    part: 'links',
+    async run(t) {
+      const [vanishing, staying] = [await Peer.open(t), await Peer.open(t)]
+      await t.space.queues.create('$mqtt.to.c1.publish')
+      const sender = await vanishing.sender('$mqtt.to.c1.publish')
+      const sent: Sent[] = []
+      for (const message of series(50)) sent.push(await sender.start(message))
+      await t.lose(vanishing.connection)
+      await sender.closed()
+      const known = sent.filter(({ outcomes }) => outcomes.length > 0).length
+      await (await staying.sender('$mqtt.to.c1.publish')).accepted(durable('last'))
+      assert.equal(sent.filter(({ outcomes }) => outcomes.length > 0).length, known)
+      const texts = await staying.empty('$mqtt.to.c1.publish')
+      assert.equal(texts.pop(), 'last')
+      assert.ok(texts.length >= known)
+      assert.deepEqual(texts, numbers(texts.length))
     }
   }
 ]

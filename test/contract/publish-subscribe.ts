@@ -172,6 +172,10 @@ export const publishSubscribe: readonly ContractCase[] = [
       const unknown = await relay.send(durable('x', { properties: { to: '$mqtt.to.nobody.publish' } }))
       assert.ok(unknown.type === 'rejected')
       assert.equal(unknown.condition, 'amqp:not-found')
+      for (const to of ['', 'a/#', '+']) {
+        const { type } = await relay.send(durable('no topic', { properties: { to } }))
+        assert.equal(type, 'rejected', `to ${JSON.stringify(to)}`)
+      }
       await relay.accepted(durable('good', { properties: { to: 'a' } }))
       assert.deepEqual(await inbox.texts(1), ['good'])
     }

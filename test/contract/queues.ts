@@ -96,8 +96,15 @@ export const queues: readonly ContractCase[] = [
     async run(t) {
       const peer = await Peer.open(t)
       await t.space.queues.create(QUEUE)
-      const consumers = [await peer.receive(QUEUE), await (await Peer.open(t)).receive(QUEUE)]
+      const window = 1
+      const consumers = [
+        await peer.receive(QUEUE, { window }),
+        await (await Peer.open(t)).receive(QUEUE, { window })
+      ]
+      await (await peer.sender(QUEUE)).accepted(durable('held'), durable('too'))
+      const held = await consumers[0]?.inbox.next()
       await t.space.queues.delete(QUEUE)
+      held?.settle(ACCEPTED)
       for (const { inbox } of consumers) {
         const { cause, error } = await inbox.closed()
         assert.deepEqual([cause, error?.condition], ['error', 'amqp:resource-deleted'])
@@ -139,6 +146,22 @@ export const queues: readonly ContractCase[] = [
     async run(t) {
       const peer = await Peer.open(t)
       await refused(peer.receive('no/queue', { kind: 'queue' }), 'amqp:not-found', 'a topic as a queue')
+    }
+  },
+  {
+    title: 'keeps the order of a queue that is longer than memory should hold',
+    part: 'queues',
+    async run(t) {
+      const peer = await Peer.open(t)
+      await t.space.queues.create(QUEUE)
+      await (await peer.sender(QUEUE)).accepted(...series(2500))
+      const slow = await peer.receive(QUEUE, { window: 20 })
+      for (const delivery of (await slow.inbox.take(20)).reverse()) delivery.settle(RELEASED)
+      await slow.receiver.close()
+      await (await peer.sender(QUEUE)).accepted(...series(500, 'new '))
+      await t.restart()
+      const { inbox } = await (await Peer.open(t)).receive(QUEUE, { window: 300 })
+      assert.deepEqual(await inbox.texts(3000), [...numbers(2500), ...numbers(500, 'new ')])
     }
   }
 ]

@@ -93,6 +93,7 @@ export const settlement: readonly ContractCase[] = [
       for (const expected of [3, 4, 5]) {
         const delivery = await inbox.next()
         assert.equal(delivery.deliveryCount, expected)
+        assert.equal(delivery.message.deliveryCount, 3)
         delivery.settle(FAILED)
       }
     }
@@ -154,8 +155,9 @@ export const settlement: readonly ContractCase[] = [
       second?.settle(RELEASED)
       second?.settle(ACCEPTED)
       assert.deepEqual(bodies(await inbox.take(2)).sort(), ['2', '3'])
+      await (await peer.sender(QUEUE)).accepted(durable('last'))
       await receiver.close()
-      assert.deepEqual(await peer.empty(QUEUE), ['2', '3'])
+      assert.deepEqual(await peer.empty(QUEUE), ['2', '3', 'last'])
     }
   },
   {

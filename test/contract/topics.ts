@@ -2,8 +2,9 @@
 // Rule: misses are published before a match, and every match must come; what came shows what else got through.
 
 import assert from 'node:assert/strict'
+import { AmqpError } from '../../plugin/errors.js'
 import type { ContractCase, ContractFixture } from './fixture.js'
-import { text, topicOf } from './messages.js'
+import { durable, text, topicOf } from './messages.js'
 import { Peer } from './peer.js'
 
 /** Publishes to all `misses`, then to all `hits`; the receiver on `filter` gets the hits alone, in order. */
@@ -28,7 +29,7 @@ export const topics: readonly ContractCase[] = [
   {
     title: 'matches exactly one level with + [MQTT3-4.7.1-3]',
     part: 'topics',
-    run: t => selects(t, 'a/+/c', ['a/b/c', 'a/+x/c', 'a//c'], ['a/c', 'a/b/b/c', 'a/b/c/d', 'a/b', 'b/b/c'])
+    run: t => selects(t, 'a/+/c', ['a/b/c', 'a/x y/c', 'a//c'], ['a/c', 'a/b/b/c', 'a/b/c/d', 'a/b', 'b/b/c'])
   },
   {
     title: 'matches any single level with a + alone',
@@ -123,6 +124,36 @@ export const topics: readonly ContractCase[] = [
       const { inbox } = await peer.receive('a/+', { kind: 'topic' })
       await (await peer.sender('a/b')).send(text('x', { properties: { to: 'a/forged' } }))
       assert.equal(topicOf(await inbox.next(), 'a/+'), 'a/b')
+    }
+  },
+  {
+    title: 'tells the topic of a publication whose publisher forged the origin',
+    part: 'topics',
+    async run(t) {
+      const peer = await Peer.open(t)
+      const queue = '$mqtt.to.c1.publish'
+      await t.space.queues.create(queue)
+      await t.space.routes.add({ filter: 'a/b', queue })
+      const subscription = await peer.receive('a/+', { kind: 'topic' })
+      const annotations = new Map([['x-opt-ORIG-ADDRESS', 'a/forged']])
+      const applicationProperties = new Map([['_AMQ_ORIG_ADDRESS', 'a/forged']])
+      await (await peer.sender('a/b')).send(durable('x', { annotations, applicationProperties }))
+      assert.equal(topicOf(await subscription.inbox.next(), 'a/+'), 'a/b')
+      assert.equal(topicOf(await (await peer.receive(queue)).inbox.next(), queue), 'a/b')
+    }
+  },
+  {
+    title: 'refuses filters and topics that MQTT does not know',
+    part: 'topics',
+    async run(t) {
+      const peer = await Peer.open(t)
+      for (const filter of ['a/#/b', 'a+', 'a#', '+a/b', 'a/\u0000']) {
+        await assert.rejects(peer.receive(filter, { kind: 'topic' }), AmqpError, `a receiver of ${filter}`)
+      }
+      for (const topic of ['a/#', '+', 'a/+/b', 'a/\u0000']) {
+        await assert.rejects(peer.sender(topic), AmqpError, `a sender to ${topic}`)
+      }
+      await (await peer.sender('a')).send(text('the connection still works'))
     }
   }
 ]

@@ -1,0 +1,4 @@
+import { describeContract } from './describe.js'
+import { embedded } from './embedded.js'
+
+describeContract(embedded)
