@@ -4,6 +4,7 @@
 import { readFileSync } from 'node:fs'
 
 import type { Address, ConfigError } from '../../plugin/host.js'
+import { isValidTopicFilter } from '../../plugin/mqtt/topic.js'
 import { compileSchema } from '../../plugin/schema.js'
 import schema from '../../schemas/standalone.schema.json' with { type: 'json' }
 import type { RunArguments } from './arguments.js'
@@ -14,7 +15,8 @@ import { StartupError } from './startup-error.js'
 /** `send` and `receive` are topic filters; `clientIds` are ids, with `*` at the end for any ending. */
 export interface UserConfiguration {
   readonly name: string
-  readonly password: string
+  /** undefined: only for `anonymous`, whose rights those without a name have */
+  readonly password?: string | undefined
   readonly send: readonly string[]
   readonly receive: readonly string[]
   readonly clientIds: readonly string[]
@@ -103,7 +105,7 @@ function withPort(mqtt: object | undefined, port: number): object {
   return typeof listener === 'object' ? { ...mqtt, listener: { ...listener, port } } : { ...mqtt }
 }
 
-/** What the schema cannot say: names are unique, and so are the AMQP listeners. */
+/** What the schema cannot say: names are unique, and so are the AMQP listeners; rights are topic filters. */
 function findConflicts({ spaces }: Configuration): ConfigError[] {
   return [
     ...findRepeated(
@@ -118,6 +120,7 @@ function findConflicts({ spaces }: Configuration): ConfigError[] {
       ])
     ),
     ...spaces.flatMap(({ users, addresses }, i) => [
+      ...users.flatMap((user, j) => findUserFaults(user, `/spaces/${i}/users/${j}`)),
       ...findRepeated(
         'user',
         users.map((user, j) => [`/spaces/${i}/users/${j}/name`, user.name])
@@ -127,6 +130,21 @@ function findConflicts({ spaces }: Configuration): ConfigError[] {
         addresses.map((address, j) => [`/spaces/${i}/addresses/${j}/name`, address.name])
       )
     ])
+  ]
+}
+
+function findUserFaults({ name, password, send, receive }: UserConfiguration, path: string): ConfigError[] {
+  const filters = [
+    ...send.map((filter, i) => [`${path}/send/${i}`, filter] as const),
+    ...receive.map((filter, i) => [`${path}/receive/${i}`, filter] as const)
+  ]
+  const invalid = filters.filter(([, filter]) => !isValidTopicFilter(filter))
+  return [
+    ...(password === undefined && name !== 'anonymous' ? [{ path, message: 'must have a password' }] : []),
+    ...invalid.map(([at, filter]) => ({
+      path: at,
+      message: `must be a topic filter, not ${JSON.stringify(filter)}`
+    }))
   ]
 }
 

@@ -2,6 +2,7 @@
 // Rule: the line names what is in the way (port, directory, path) and what would do; an error that is not expected is passed on.
 
 import type { SpaceStatus } from '../../plugin/host.js'
+import { StoreError } from '../embedded/index.js'
 import { describeErrors, type SpaceConfiguration } from './configuration.js'
 import { StartupError } from './startup-error.js'
 
@@ -32,6 +33,7 @@ export function listenFailure(space: SpaceConfiguration, error: unknown): unknow
 
 /** The data directory of a space could not be opened. */
 export function storageFailure(directory: string, error: unknown): unknown {
+  if (error instanceof StoreError) return new StartupError(1, error.message)
   const fault = DIRECTORY_FAULTS[codeOf(error)]
   if (fault === undefined) return error
   return new StartupError(1, `data directory ${directory}: ${fault}; expected a directory to write to`)

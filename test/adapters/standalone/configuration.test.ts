@@ -91,6 +91,13 @@ describe('standalone configuration', () => {
     ])
   })
 
+  it('lets the user anonymous have no password', () => {
+    const users = [{ name: 'anonymous', send: [] }]
+    assert.deepEqual(read({ spaces: [{ name: 'a', users }] }).spaces[0]?.users, [
+      { name: 'anonymous', send: [], receive: ['#'], clientIds: ['*'] }
+    ])
+  })
+
   it('reads a file with a byte order mark', () => {
     assert.equal(read('\uFEFF{"log": {"level": "debug"}}').log.level, 'debug')
   })
@@ -160,6 +167,16 @@ describe('standalone configuration', () => {
         ]
       },
       /: \/spaces\/0\/users\/1\/name: /
+    ],
+    [
+      'a user without a password',
+      { spaces: [{ name: 'a', users: [{ name: 'u' }] }] },
+      /: \/spaces\/0\/users\/0: must have a password$/
+    ],
+    [
+      'a right that is no topic filter',
+      { spaces: [{ name: 'a', users: [{ name: 'u', password: 'p', receive: ['a', 'a#'] }] }] },
+      /: \/spaces\/0\/users\/0\/receive\/1: must be a topic filter, not "a#"$/
     ],
     [
       'an address twice',

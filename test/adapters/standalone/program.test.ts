@@ -12,10 +12,19 @@ const ANY_PORTS = ['--mqtt-port', '0', '--amqp-port', '0']
 describe('the program', () => {
   const directory = new TemporaryDirectory()
   const data = join(directory.path, 'data')
+  const started: Program[] = []
+  afterEach(async () => {
+    await Promise.all(started.splice(0).map(program => program.kill()))
+  })
   after(() => directory.remove())
 
-  const finish = async (...args: string[]): Promise<Exit & { stdout: string; stderr: string }> => {
+  const start = (...args: string[]): Program => {
     const program = new Program(args)
+    started.push(program)
+    return program
+  }
+  const finish = async (...args: string[]): Promise<Exit & { stdout: string; stderr: string }> => {
+    const program = start(...args)
     const exit = await program.exited
     return { ...exit, stdout: program.lines.join('\n'), stderr: program.stderr }
   }
@@ -73,7 +82,7 @@ describe('the program', () => {
     })
 
     it('ends with 0 when the signal comes before it is ready', async () => {
-      const program = new Program([...ANY_PORTS, '--data', data, '--log-level', 'debug'])
+      const program = start(...ANY_PORTS, '--data', data, '--log-level', 'debug')
       await program.waitForLine('space reported')
       assert.deepEqual(await program.stop('SIGTERM'), { code: 0, signal: null })
     })
@@ -161,7 +170,7 @@ describe('the program', () => {
     const root = join(directory.path, 'several')
     mkdirSync(root)
     const file = configFile('several.json', { host: { dataDirectory: root }, spaces })
-    const program = new Program(['--config', file])
+    const program = start('--config', file)
     const ready = await program.ready()
     assert.deepEqual(
       ready.map(({ name, mqtt }) => [name, mqtt.length]),
