@@ -3,9 +3,10 @@
 
 import assert from 'node:assert/strict'
 import { casesFor, runCase } from './contract.js'
-import type { ContractHost } from './fixture.js'
+import type { ContractHost, ContractPart } from './fixture.js'
 
-export function describeContract(host: ContractHost): void {
+/** `only`: these parts, where a host differs from one that passes all. */
+export function describeContract(host: ContractHost, only?: readonly ContractPart[]): void {
   describe(`contract of the host port: ${host.name}`, () => {
     it('has the capabilities that the suite was told', async () => {
       const fixture = await host.make()
@@ -21,7 +22,7 @@ export function describeContract(host: ContractHost): void {
         await fixture.close()
       }
     })
-    const cases = casesFor(host)
+    const cases = casesFor(host).filter(({ part }) => only?.includes(part) ?? true)
     for (const part of new Set(cases.map(each => each.part))) {
       describe(part, () => {
         for (const each of cases.filter(candidate => candidate.part === part)) {

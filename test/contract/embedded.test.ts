@@ -1,4 +1,5 @@
 import { describeContract } from './describe.js'
-import { embedded } from './embedded.js'
+import { embedded, embeddedWithoutAnonymous } from './embedded.js'
 
 describeContract(embedded)
+describeContract(embeddedWithoutAnonymous, ['users'])

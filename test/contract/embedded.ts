@@ -47,7 +47,7 @@ const user = (name: string) =>
 
 class EmbeddedFixture implements ContractFixture {
   readonly queue = QUEUE
-  readonly patienceMs = 3000
+  readonly patienceMs = 8000
   readonly users = { full: user('full'), limited: user('limited'), reader: user('reader') }
   readonly codec = {
     decode: (bytes: Uint8Array) => new EncodedMessage(bytes),
@@ -59,13 +59,16 @@ class EmbeddedFixture implements ContractFixture {
   #directory: string
   #offsetMs = 0
 
-  private constructor(root: string) {
+  readonly #anonymous: boolean
+
+  private constructor(root: string, anonymous: boolean) {
     this.#root = root
+    this.#anonymous = anonymous
     this.#directory = join(root, 'data-0')
   }
 
-  static async make(): Promise<EmbeddedFixture> {
-    const fixture = new EmbeddedFixture(await mkdtemp(join(tmpdir(), 'contract-')))
+  static async make(anonymous: boolean): Promise<EmbeddedFixture> {
+    const fixture = new EmbeddedFixture(await mkdtemp(join(tmpdir(), 'contract-')), anonymous)
     await fixture.#open()
     return fixture
   }
@@ -112,7 +115,7 @@ class EmbeddedFixture implements ContractFixture {
     const space = await openEmbeddedSpace({
       name: 'contract',
       directory: this.#directory,
-      anonymous: true,
+      anonymous: this.#anonymous,
       users: USERS,
       addresses: [{ name: QUEUE, type: 'queue' }],
       mqtt: {},
@@ -129,5 +132,12 @@ export const embedded: ContractHost = {
   capabilities: CAPABILITIES,
   offers: ['crash', 'codec'],
   anonymous: true,
-  make: () => EmbeddedFixture.make()
+  make: () => EmbeddedFixture.make(true)
+}
+
+export const embeddedWithoutAnonymous: ContractHost = {
+  ...embedded,
+  name: 'embedded, names required',
+  anonymous: false,
+  make: () => EmbeddedFixture.make(false)
 }

@@ -23,7 +23,8 @@ export const stateMutants: readonly Mutant[] = [
             onOutcome?.({ type: 'accepted' })
             late.push(() => {
               credit++
-              inner.send(message, undefined, options)
+              // the case may be over
+              if (inner.credit > 0) inner.send(message, undefined, options)
             })
             setTimeout(() => late.shift()?.(), 5)
           },
