@@ -2,6 +2,9 @@
 // guards it, so that a new version of rhea is checked in few places.
 
 import rhea from 'rhea'
+import type { EventEmitter } from 'node:events'
+import type { Outcome } from '../../plugin/host.js'
+import type { ConnectionOptions, Container } from 'rhea'
 
 /** Reads at `position`; nothing is checked: scan the bytes first. */
 export interface Reader {
@@ -22,15 +25,297 @@ export interface Writer {
   toBuffer(): Buffer
 }
 
+/** A value with its type, as rhea reads and writes it. */
+export interface RheaTyped {
+  readonly type: { readonly typecode: number }
+  readonly value: unknown
+  readonly descriptor?: RheaTyped
+}
+
+/** A field that may be missing: rhea says undefined at the end of a list, and null within. */
+export type Field<T> = T | null | undefined
+
+export interface RheaError {
+  readonly condition: Field<string>
+  readonly description?: Field<string>
+}
+
+export interface RheaFrame<P> {
+  readonly channel: number
+  readonly performative: P
+  readonly payload?: Buffer | undefined
+}
+
+export interface RheaOpen {
+  readonly container_id: Field<string>
+  readonly max_frame_size: Field<number>
+  readonly idle_time_out: Field<number>
+}
+
+export interface RheaBegin {
+  readonly remote_channel: Field<number>
+  handle_max: Field<number>
+}
+
+/** Source or target. */
+export interface RheaTerminus {
+  readonly address: Field<string>
+  readonly durable: Field<number>
+  readonly expiry_policy: Field<string>
+  readonly timeout: Field<number>
+  readonly dynamic: Field<boolean>
+  readonly distribution_mode?: Field<string>
+  readonly default_outcome?: Field<RheaTyped>
+  readonly capabilities: Field<string | readonly string[]>
+}
+
+export interface RheaAttach {
+  name: string
+  handle: number
+  role: boolean
+  snd_settle_mode: Field<number>
+  rcv_settle_mode: Field<number>
+  /** typed before link.on_attach, a RheaTerminus after it */
+  source: unknown
+  target: unknown
+  initial_delivery_count: Field<number>
+  max_message_size: Field<number>
+}
+
+export interface RheaFlow {
+  readonly next_incoming_id: Field<number>
+  readonly incoming_window: Field<number>
+  readonly handle: Field<number>
+  readonly delivery_count: Field<number>
+  readonly link_credit: Field<number>
+  readonly drain: Field<boolean>
+  readonly echo: Field<boolean>
+}
+
+export interface RheaTransfer {
+  readonly handle: number
+  readonly delivery_id: Field<number>
+  readonly delivery_tag: Field<Buffer>
+  readonly message_format: Field<number>
+  readonly settled: Field<boolean>
+  readonly more: Field<boolean>
+  readonly aborted: Field<boolean>
+}
+
+export interface RheaDisposition {
+  readonly role: boolean
+  readonly first: number
+  readonly last: Field<number>
+  readonly settled: Field<boolean>
+  readonly state: Field<RheaTyped>
+}
+
+export interface RheaDetach {
+  readonly handle: number
+  closed: Field<boolean>
+  readonly error: Field<RheaError>
+}
+
+export interface RheaEnd {
+  error: Field<RheaError>
+}
+
+interface EndpointState {
+  readonly local_open: boolean
+  readonly remote_open: boolean
+  close(): boolean
+  remote_closed(): boolean
+}
+
+/** An unsettled delivery in a session's ring. */
+export interface RheaDelivery {
+  id: number
+  link: RheaLink
+  settled: boolean
+  state: RheaTyped | undefined
+  remote_settled: boolean
+}
+
+/** A ring of deliveries whose ids follow each other. */
+export interface RheaRing<D extends RheaDelivery> {
+  readonly capacity: number
+  size: number
+  head: number
+  tail: number
+  readonly entries: (D | undefined)[]
+  available(): number
+  push(delivery: D): void
+  by_id(id: number): D | undefined
+  get_head(): D | undefined
+  get_tail(): D | undefined
+}
+
+export interface RheaIncomingDelivery extends RheaDelivery {
+  /** ours: payloads that have come, and their bytes */
+  frames: Buffer[]
+  size: number
+  readonly format: Field<number>
+}
+
+export interface RheaOutgoingDelivery extends RheaDelivery {
+  /** frames' payloads, sent from next_to_send on */
+  readonly data: readonly Buffer[]
+  readonly next_to_send: number
+  update(settled: boolean, state?: RheaTyped): void
+  /** ours: takes the outcome */
+  done?: ((outcome: Outcome) => void) | undefined
+}
+
+export interface RheaIncoming {
+  readonly deliveries: RheaRing<RheaIncomingDelivery>
+  next_transfer_id: number
+  next_delivery_id: number | undefined
+  on_transfer(frame: RheaFrame<RheaTransfer>, link: RheaLink): void
+  on_disposition(fields: RheaDisposition): void
+  update(delivery: RheaIncomingDelivery, settled: boolean, state: RheaTyped | undefined): void
+}
+
+export interface RheaOutgoing {
+  readonly deliveries: RheaRing<RheaOutgoingDelivery>
+  next_delivery_id: number
+  next_pending_delivery: number
+  next_transfer_id: number
+  remote_next_transfer_id: number
+  remote_window: number
+  on_disposition(fields: RheaDisposition): void
+}
+
+export interface RheaLink {
+  readonly name: string
+  readonly state: EndpointState
+  readonly local: { readonly handle: number; readonly attach: RheaAttach; readonly detach: RheaDetach }
+  readonly remote: { handle: number | undefined; attach?: RheaAttach; detach?: RheaDetach }
+  credit: number
+  delivery_count: number
+  issue_flow: boolean
+  on_attach(frame: RheaFrame<RheaAttach>): void
+  set_source(fields: object): void
+  set_target(fields: object): void
+  flow(credit: number): void
+  send(bytes: Buffer, tag: Buffer, format: 0): RheaOutgoingDelivery
+  close(error?: RheaError): void
+  detach(): void
+  remove(): void
+  _process(): void
+  _get_drain(): boolean
+}
+
+export interface RheaSession {
+  readonly state: EndpointState
+  readonly incoming: RheaIncoming
+  readonly outgoing: RheaOutgoing
+  readonly links: Record<string, RheaLink>
+  readonly local: { readonly channel: number; readonly begin: RheaBegin }
+  readonly remote: { readonly handles: Record<number, RheaLink>; end?: RheaEnd }
+  create_sender(key: string): RheaLink
+  create_receiver(key: string): RheaLink
+  remove_link(link: RheaLink): void
+  close(error?: RheaError): void
+  _write_flow(): void
+  on_attach(frame: RheaFrame<RheaAttach>): void
+  on_flow(frame: RheaFrame<RheaFlow>): void
+  on_transfer(frame: RheaFrame<RheaTransfer>): void
+  on_disposition(frame: RheaFrame<RheaDisposition>): void
+  on_detach(frame: RheaFrame<RheaDetach>): void
+  on_end(frame: RheaFrame<RheaEnd>): void
+}
+
+export interface RheaConnection extends EventEmitter {
+  readonly state: EndpointState
+  readonly remote: { readonly open?: RheaOpen; close?: RheaEnd }
+  readonly remote_channel_map: Readonly<Record<number, RheaSession>>
+  accept(socket: EventEmitter): void
+  input(bytes: Buffer): void
+  /** nothing came for twice the idle-time-out */
+  idle(): void
+  close(error?: RheaError): void
+  remove_session(session: RheaSession): void
+  on_open(frame: RheaFrame<RheaOpen>): void
+  on_begin(frame: RheaFrame<RheaBegin>): void
+  on_close(frame: RheaFrame<RheaEnd>): void
+  _process(): void
+  _register(): void
+}
+
 interface Inside {
   readonly types: {
     readonly Reader: new (buffer: Buffer) => Reader
     readonly Writer: new (buffer: Buffer) => Writer
+    wrap_ulong(value: number): RheaTyped
+    wrap_list(items: readonly RheaTyped[]): RheaTyped
+    wrap_symbol(text: string): RheaTyped
+    wrap_string(text: string): RheaTyped
+    wrap_symbolic_map(map: object): RheaTyped
+    wrap_boolean(value: boolean): RheaTyped
+    described(descriptor: RheaTyped, value: RheaTyped): RheaTyped
+    unwrap(value: unknown): unknown
   }
-  readonly message: { decode(bytes: Buffer): unknown }
 }
 
 const inside = rhea as unknown as Inside
 
 export const { Reader, Writer } = inside.types
-export const rheaMessage = inside.message
+export const rheaTypes = inside.types
+
+/** A connection of a container of its own, so that no event of one reaches another. */
+export function createConnection(options: object): RheaConnection {
+  const container: Container = rhea.create_container()
+  return container.create_connection(options as ConnectionOptions) as unknown as RheaConnection
+}
+
+/** The deliveries of a ring, oldest first; not those that come while it is read. */
+export function* ringEntries<D extends RheaDelivery>(ring: RheaRing<D>): Generator<D> {
+  const { head, size, capacity, entries } = ring
+  for (let i = 0; i < size; i++) {
+    const entry = entries[(head + i) % capacity]
+    if (entry !== undefined) yield entry
+  }
+}
+
+/** The deliveries of a ring with ids from `first` to `last`, as serial numbers; what a peer names beyond them is left out. */
+export function* ringRange<D extends RheaDelivery>(
+  ring: RheaRing<D>,
+  first: number,
+  last: number
+): Generator<D> {
+  const { head, size, capacity, entries } = ring
+  const start = entries[head]?.id
+  if (size === 0 || start === undefined) return
+  // a distance of more than half the numbers is one backwards, from before the ring
+  const from = Math.max((first - start) | 0, 0)
+  const to = Math.min((last - start) | 0, size - 1)
+  for (let i = from; i <= to; i++) {
+    const entry = entries[(head + i) % capacity]
+    if (entry !== undefined) yield entry
+  }
+}
+
+/**
+ * Takes the deliveries of a link that have not gone out from the ring; rhea would wait for its credit for ever. Ids were not seen
+ * by the peer, so those behind move up; one that went out in part counts as sent.
+ */
+export function dropPending(outgoing: RheaOutgoing, link: RheaLink): void {
+  const ring = outgoing.deliveries
+  const unsent = [...ringRange(ring, outgoing.next_pending_delivery, outgoing.next_delivery_id - 1)]
+  const [first] = unsent
+  if (first?.link === link && first.next_to_send > 0) {
+    first.settled = true
+    first.remote_settled = true
+    outgoing.next_pending_delivery++
+    unsent.shift()
+  }
+  if (!unsent.some(delivery => delivery.link === link)) return
+  ring.tail = (ring.tail - unsent.length + ring.capacity) % ring.capacity
+  ring.size -= unsent.length
+  outgoing.next_delivery_id -= unsent.length
+  for (const delivery of unsent) {
+    if (delivery.link === link) continue
+    delivery.id = outgoing.next_delivery_id++
+    ring.push(delivery)
+  }
+}

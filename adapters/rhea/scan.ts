@@ -88,13 +88,27 @@ export function scanMessage(bytes: Buffer): Sections {
   return new Scan(bytes).message()
 }
 
+/**
+ * Proves that one value starts at `start` and ends at or before `end`; where it ends. A frame's performative is such a value.
+ * Throws AmqpError `amqp:decode-error`.
+ */
+export function scanValue(bytes: Buffer, start: number, end: number): number {
+  return new Scan(bytes, start).value(end)
+}
+
 class Scan {
   readonly #bytes: Buffer
-  #position = 0
+  #position: number
   #emptyElements = 0
 
-  constructor(bytes: Buffer) {
+  constructor(bytes: Buffer, start = 0) {
     this.#bytes = bytes
+    this.#position = start
+  }
+
+  value(end: number): number {
+    this.#rest(this.#take(1, end), end, 0)
+    return this.#position
   }
 
   message(): Sections {

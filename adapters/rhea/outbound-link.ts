@@ -1,0 +1,210 @@
+// A link on which a client receives from us.
+// Rule: nothing is handed to rhea without a reservation, which stands for the client's credit and a place in the session's ring of
+// unsettled deliveries: one delivery without either would block the session (rhea.md). Credit that the client takes back is gone
+// for what was not handed over yet.
+
+import type { LinkClosed, LinkError, Outcome } from '../../plugin/host.js'
+import { readOutcome } from './outcomes.js'
+import { dropPending, ringEntries } from './rhea.js'
+import type { RheaDisposition, RheaFlow, RheaLink, RheaOutgoingDelivery } from './rhea.js'
+import { attachRequest, echoSource, echoTerminus, LinkEnd } from './server-link.js'
+import type { AttachRequest, LinkContext, OnClosed } from './server-link.js'
+
+const SETTLED = 1
+/** rhea does not wrap delivery ids at 2^32 */
+const LAST_DELIVERY_ID = 0xffff0000
+
+export interface OutboundHandlers {
+  /** More may be reserved than before, or less, or `draining` changed. */
+  readonly onFlow: () => void
+  readonly onClosed: OnClosed
+}
+
+/** Places in a session's ring that its links have reserved and not used. */
+export interface Reservations {
+  count: number
+  /** links that wanted more than there was */
+  readonly starving: Set<OutboundLink>
+}
+
+export class OutboundLink {
+  readonly request: AttachRequest
+  /** the client wants deliveries settled */
+  readonly presettled: boolean
+  readonly #context: LinkContext
+  readonly #reservations: Reservations
+  readonly #end: LinkEnd
+  readonly #link: RheaLink
+  #handlers: OutboundHandlers | undefined
+  /** deliveries handed to rhea since the start, and credit drained: delivery-count once rhea has written them */
+  #sent = 0
+  /** credit that is left */
+  #credit = 0
+  #reserved = 0
+  #draining = false
+
+  constructor(context: LinkContext, reservations: Reservations, link: RheaLink, name: string) {
+    this.#context = context
+    this.#reservations = reservations
+    this.#link = link
+    this.#end = new LinkEnd(context, link)
+    this.request = attachRequest(name, this.#end.source)
+    this.presettled = this.#end.remote.snd_settle_mode === SETTLED
+    link._get_drain = () => this.#draining // rhea forgets it where no credit is left
+  }
+
+  /** Credit that the client has given and we have not used. */
+  get credit(): number {
+    return this.#credit
+  }
+
+  get reserved(): number {
+    return this.#reserved
+  }
+
+  /** The client waits until all there is has come. */
+  get draining(): boolean {
+    return this.#draining
+  }
+
+  get closed(): boolean {
+    return this.#end.closed
+  }
+
+  /** `address`: of a source that we made up. */
+  accept(handlers: OutboundHandlers, address?: string): void {
+    if (this.#end.closed) return
+    this.#handlers = handlers
+    const { remote, source, target } = this.#end
+    const { attach } = this.#link.local
+    this.#link.set_source(echoSource(source, address))
+    if (target !== undefined) this.#link.set_target(echoTerminus(target))
+    attach.snd_settle_mode = this.presettled ? SETTLED : (remote.snd_settle_mode ?? 2)
+    attach.rcv_settle_mode = remote.rcv_settle_mode ?? 0
+    this.#end.answer()
+  }
+
+  close(error?: LinkError): void {
+    if (this.#end.closed) return
+    this.#context.connection._process() // what was sent goes out first
+    this.#dropUnsettled()
+    this.#end.detach(error)
+  }
+
+  /** Reserves up to `wanted` sends; how many it got. When there may be more, onFlow runs. */
+  reserve(wanted: number): number {
+    if (this.#end.closed) return 0
+    const places = this.#context.session.outgoing.deliveries.available() - this.#reservations.count
+    const asked = Math.min(wanted, this.#credit - this.#reserved)
+    const got = Math.max(0, this.#context.congested() ? 0 : Math.min(asked, places))
+    if (got < asked) this.#reservations.starving.add(this)
+    this.#reserved += got
+    this.#reservations.count += got
+    return got
+  }
+
+  /** Gives reserved sends back. */
+  unreserve(count = this.#reserved): void {
+    this.#reserved -= count
+    this.#reservations.count -= count
+  }
+
+  /** Sends on a reservation; false: there is none, or the client has taken its credit back. */
+  send(bytes: Buffer, onOutcome: (outcome: Outcome) => void): boolean {
+    if (this.#end.closed || this.#reserved === 0) return false
+    this.unreserve(1)
+    if (this.#credit === 0) return false
+    const { outgoing } = this.#context.session
+    if (outgoing.next_delivery_id >= LAST_DELIVERY_ID) {
+      this.#context.fail({
+        condition: 'amqp:connection:forced',
+        description: 'delivery ids are used up: connect again'
+      })
+      return false
+    }
+    const tag = Buffer.allocUnsafe(4)
+    tag.writeUInt32BE(this.#sent)
+    this.#credit--
+    this.#sent = (this.#sent + 1) >>> 0
+    const delivery = this.#link.send(bytes, tag, 0) // settles by itself where the link's mode is settled
+    if (!this.presettled) delivery.done = onOutcome
+    return true
+  }
+
+  /** Answers a drain: what is left of the credit is used up. */
+  drained(): void {
+    if (!this.#draining || this.#end.closed) return
+    this.#link.delivery_count = (this.#link.delivery_count + this.#credit) >>> 0
+    this.#link.credit -= this.#credit
+    this.#sent = (this.#sent + this.#credit) >>> 0
+    this.#credit = 0
+    this.#writeFlow()
+  }
+
+  /** Places came free, or the client's socket did. */
+  wake(): void {
+    if (!this.#end.closed) this.#handlers?.onFlow()
+  }
+
+  /** Takes the link's part of a flow frame. */
+  flow({ delivery_count, link_credit, drain, echo }: RheaFlow): void {
+    // what is on its way to the client it has not counted; a count ahead of ours leaves no credit
+    const unseen = (this.#sent - (delivery_count ?? 0)) >>> 0
+    const pending = (this.#sent - this.#link.delivery_count) >>> 0
+    this.#credit = Math.max(0, (link_credit ?? 0) - unseen)
+    this.#link.credit = this.#credit + pending // what rhea has is as good as sent
+    this.#draining = drain === true
+    if (echo === true) this.#writeFlow()
+    if (this.#end.closed) return
+    if (this.#draining && this.#credit === 0) this.drained()
+    this.#handlers?.onFlow()
+  }
+
+  /** Takes the client's word on one delivery. */
+  disposition(delivery: RheaOutgoingDelivery, { settled, state }: RheaDisposition): void {
+    if (delivery.remote_settled) return
+    const outcome = readOutcome(state) ?? (settled === true ? this.#defaultOutcome() : undefined)
+    if (outcome === undefined) return
+    if (settled === true) delivery.settled = true
+    else delivery.update(true) // the outcome is known; rcv-settle-mode second waits for this
+    delivery.remote_settled = true
+    const { done } = delivery
+    delivery.done = undefined
+    done?.(outcome)
+  }
+
+  /** The client's end of the link is gone; tells the owner. */
+  ended(closed: LinkClosed): void {
+    this.#dropUnsettled()
+    if (this.#end.ended()) this.#handlers?.onClosed(closed)
+  }
+
+  /** Settled without a state: what the client named for this, else tried and failed, so that a loop shows in delivery-count. */
+  #defaultOutcome(): Outcome {
+    return (
+      readOutcome(this.#end.source?.default_outcome) ?? {
+        type: 'modified',
+        deliveryFailed: true,
+        undeliverableHere: false
+      }
+    )
+  }
+
+  #dropUnsettled(): void {
+    this.unreserve()
+    this.#reservations.starving.delete(this)
+    const { outgoing } = this.#context.session
+    dropPending(outgoing, this.#link)
+    for (const delivery of ringEntries(outgoing.deliveries)) {
+      if (delivery.link !== this.#link) continue
+      delivery.settled = true
+      delivery.remote_settled = true
+      delivery.done = undefined
+    }
+  }
+
+  #writeFlow(): void {
+    this.#link.issue_flow = true
+    this.#context.connection._register()
+  }
+}
