@@ -7,6 +7,8 @@ import { remainingOf, type Attachment, type ConsumerOptions, type EmbeddedDelive
 import type { Entry } from './entry.js'
 
 export interface BrowserSource {
+  /** what ids of deliveries start with */
+  readonly idPrefix: string
   /** what is in memory, in order */
   readonly entries: readonly Entry[]
   /** Reads the next ones from the store; nothing: there are no more. */
@@ -99,7 +101,7 @@ export class Browser implements Attachment {
   #deliver(entry: Entry): void {
     this.#credit--
     this.#options.onDelivery(
-      new Copy(entry, () => {
+      new Copy(entry, this.#source.idPrefix, () => {
         if (this.#options.window > 0) this.#credit++
         this.#schedule()
       })
@@ -120,11 +122,11 @@ class Copy implements EmbeddedDelivery {
   readonly id: string
   readonly deliveryCount: number
 
-  constructor(entry: Entry, onSettled: () => void) {
+  constructor(entry: Entry, idPrefix: string, onSettled: () => void) {
     this.#entry = entry
     this.#onSettled = onSettled
     this.message = entry.message
-    this.id = String(entry.sequence)
+    this.id = `${idPrefix}${entry.sequence}`
     this.deliveryCount = entry.message.deliveryCount + entry.failures
   }
 

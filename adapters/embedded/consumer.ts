@@ -32,6 +32,7 @@ export interface EmbeddedDelivery extends Delivery {
 
 /** What a consumer needs of its queue. */
 export interface Settlement {
+  readonly idPrefix: string
   settled(consumer: Consumer, entry: Entry, outcome: Outcome): void
   detached(consumer: Consumer, unsettled: readonly Entry[], failed: boolean): void
   /** Resolves when nothing can be delivered to the consumer; its credit is 0 then. */
@@ -59,6 +60,10 @@ export class Consumer implements Attachment {
     this.#onDelivery = options.onDelivery
     this.#onEnded = options.onEnded
     this.#maxUnsettled = maxUnsettled
+  }
+
+  get idPrefix(): string {
+    return this.#queue.idPrefix
   }
 
   get ready(): boolean {
@@ -125,7 +130,7 @@ export class QueueDelivery implements EmbeddedDelivery {
   }
 
   get id(): string {
-    return String(this.entry.sequence)
+    return `${this.#consumer.idPrefix}${this.entry.sequence}`
   }
 
   get deliveryCount(): number {

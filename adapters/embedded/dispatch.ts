@@ -5,6 +5,8 @@
 import type { LinkError, Outcome } from '../../plugin/host.js'
 import { Backlog } from './backlog.js'
 import { Consumer, type ConsumerOptions, type Settlement } from './consumer.js'
+import { Consumers } from './consumers.js'
+import { Drains } from './drains.js'
 import { bySequence, sizeOf, type Entry } from './entry.js'
 
 /** Deliveries of one run; the rest waits for the event loop's next turn. */
@@ -12,6 +14,8 @@ const RUN_LENGTH = 1000
 
 /** The queue that a dispatch belongs to. */
 export interface DispatchOwner {
+  /** what ids of deliveries start with */
+  readonly idPrefix: string
   now(): number
   /** The entry is out of the queue; no outcome: it expired. */
   removed(entry: Entry, outcome: Outcome | undefined): void
@@ -26,27 +30,25 @@ export interface DispatchOwner {
   broken(error: unknown): void
 }
 
-interface Drain {
-  readonly consumer: Consumer
-  readonly done: () => void
-}
-
 export class Dispatch implements Settlement {
   readonly #owner: DispatchOwner
   readonly #maxUnsettled: number
   readonly #ready = new Backlog<Entry>()
-  readonly #consumers: Consumer[] = []
+  readonly #consumers = new Consumers()
+  readonly #drains = new Drains()
   /** came back; in order, and before all of `ready` */
   #returned: Entry[] = []
   #readyBytes = 0
-  #turn = 0
   #running = false
   #scheduled = false
-  #drains: Drain[] = []
 
   constructor(owner: DispatchOwner, maxUnsettled: number) {
     this.#owner = owner
     this.#maxUnsettled = maxUnsettled
+  }
+
+  get idPrefix(): string {
+    return this.#owner.idPrefix
   }
 
   /** entries that were not delivered yet */
@@ -58,29 +60,34 @@ export class Dispatch implements Settlement {
     return this.#readyBytes
   }
 
-  get consumers(): readonly Consumer[] {
-    return this.#consumers
+  get consumerCount(): number {
+    return this.#consumers.count
+  }
+
+  /** nobody receives */
+  get idle(): boolean {
+    return this.#consumers.count === 0
   }
 
   /** An entry that is pushed now goes to a consumer at once. */
   get open(): boolean {
     if (this.#running || this.#ready.length > 0 || this.#returned.length > 0) return false
-    return this.#consumers.some(consumer => consumer.ready)
+    return this.#consumers.ready
   }
 
   /** Delivered and not settled, or come back. */
   get outstanding(): boolean {
-    return this.#returned.length > 0 || this.#consumers.some(consumer => consumer.unsettledCount > 0)
+    return this.#returned.length > 0 || this.#consumers.holding
   }
 
   /** A consumer with these options may not attach. */
   locked({ exclusive }: Pick<ConsumerOptions, 'exclusive'>): boolean {
-    return this.#consumers.some(consumer => consumer.exclusive || exclusive === true)
+    return this.#consumers.locked(exclusive === true)
   }
 
   attach(options: ConsumerOptions): Consumer {
     const consumer = new Consumer(this, options, this.#maxUnsettled)
-    this.#consumers.push(consumer)
+    this.#consumers.add(consumer)
     this.#schedule()
     return consumer
   }
@@ -89,7 +96,7 @@ export class Dispatch implements Settlement {
   push(entry: Entry): void {
     if (!this.#running && this.#ready.length === 0 && this.#returned.length === 0) {
       if (this.#expired(entry)) return this.#remove(entry, undefined)
-      const consumer = this.#pick(entry)
+      const consumer = this.#consumers.pick(entry)
       if (consumer !== undefined) return this.#runWith(consumer, entry)
     }
     if (entry.size === 0) entry.size = sizeOf(entry.message)
@@ -112,16 +119,13 @@ export class Dispatch implements Settlement {
   /** The lowest sequence number in memory. */
   oldest(): number | undefined {
     let oldest = this.#returned[0]?.sequence ?? this.#ready.peek()?.sequence ?? Infinity
-    for (const consumer of this.#consumers) {
-      for (const { sequence } of consumer.unsettled()) oldest = Math.min(oldest, sequence)
-    }
+    for (const { sequence } of this.#consumers.unsettled()) oldest = Math.min(oldest, sequence)
     return oldest === Infinity ? undefined : oldest
   }
 
   /** Everything in memory, in order. */
   entries(): Entry[] {
-    const held = this.#consumers.flatMap(consumer => [...consumer.unsettled()])
-    return [...held, ...this.#returned, ...this.#ready].sort(bySequence)
+    return [...this.#consumers.unsettled(), ...this.#returned, ...this.#ready].sort(bySequence)
   }
 
   wake(): void {
@@ -148,22 +152,21 @@ export class Dispatch implements Settlement {
   }
 
   detached(consumer: Consumer, unsettled: readonly Entry[], failed: boolean): void {
-    const index = this.#consumers.indexOf(consumer)
-    if (index >= 0) this.#consumers.splice(index, 1)
+    this.#consumers.remove(consumer)
     if (failed) for (const entry of unsettled) this.#fail(entry)
     this.#giveBack(unsettled)
   }
 
   drained(consumer: Consumer): Promise<void> {
     return new Promise(done => {
-      this.#drains.push({ consumer, done })
+      this.#drains.add(consumer, done)
       this.wake()
     })
   }
 
   /** Ends all consumers; what they hold is there for the next. */
   endConsumers(error: LinkError): void {
-    for (const consumer of [...this.#consumers]) consumer.end(error)
+    this.#consumers.end(error)
   }
 
   /** Not at once: whoever gives back may be about to detach other links that would get it. */
@@ -189,9 +192,9 @@ export class Dispatch implements Settlement {
     } finally {
       this.#running = false
     }
-    if (budget === 0) this.#schedule()
-    else this.#endDrains()
     this.#owner.ran()
+    if (budget === 0) this.#schedule()
+    else this.#drains.end(this.#owner.expecting())
   }
 
   /** The short way: nothing waits, and `consumer` can take the entry. */
@@ -199,14 +202,14 @@ export class Dispatch implements Settlement {
     this.#running = true
     this.#deliver(consumer, entry)
     this.#running = false
-    if (this.#ready.length > 0 || this.#returned.length > 0 || this.#drains.length > 0) this.#run()
+    if (this.#ready.length > 0 || this.#returned.length > 0 || this.#drains.count > 0) this.#run()
   }
 
   /** Takes one entry out, if one can go. */
   #step(): boolean {
     for (const [index, entry] of this.#returned.entries()) {
       const expired = this.#expired(entry)
-      const consumer = expired ? undefined : this.#pick(entry)
+      const consumer = expired ? undefined : this.#consumers.pick(entry)
       if (consumer === undefined && !expired) {
         if (entry.refusedBy === undefined) return false
         continue // others may go on where this one may not
@@ -218,7 +221,7 @@ export class Dispatch implements Settlement {
     const entry = this.#ready.peek()
     if (entry === undefined) return false
     const expired = this.#expired(entry)
-    const consumer = expired ? undefined : this.#pick(entry)
+    const consumer = expired ? undefined : this.#consumers.pick(entry)
     if (consumer === undefined && !expired) return false
     this.#ready.shift()
     this.#readyBytes -= entry.size
@@ -241,20 +244,6 @@ export class Dispatch implements Settlement {
     }
   }
 
-  /** The next in turn that may have the entry. */
-  #pick(entry: Entry): Consumer | undefined {
-    const consumers = this.#consumers
-    for (let i = 0; i < consumers.length; i++) {
-      const index = (this.#turn + i) % consumers.length
-      const consumer = consumers[index]
-      if (consumer === undefined || !consumer.ready) continue
-      if (entry.refusedBy?.has(consumer) === true) continue
-      this.#turn = index + 1
-      return consumer
-    }
-    return undefined
-  }
-
   #expired(entry: Entry): boolean {
     return entry.expiresAt !== Infinity && entry.expiresAt <= this.#owner.now()
   }
@@ -267,19 +256,6 @@ export class Dispatch implements Settlement {
   #fail(entry: Entry): void {
     entry.failures++
     this.#owner.failed(entry)
-  }
-
-  #endDrains(): void {
-    if (this.#drains.length === 0) return
-    const waiting: Drain[] = []
-    for (const drain of this.#drains) {
-      if (drain.consumer.ready && this.#owner.expecting()) waiting.push(drain)
-      else {
-        drain.consumer.credit = 0
-        drain.done()
-      }
-    }
-    this.#drains = waiting
   }
 }
 

@@ -1,29 +1,21 @@
-// A durable queue: messages in the store, a window of them in memory.
-// Rule: a durable message is delivered only after its batch is on disk. While `paged`, memory ends at `#loaded`, and what is
-// newer is read from the store when there is room; else memory has everything. Non-durable messages need no store unless paged.
+// A durable queue: who receives from it, and what becomes of each message.
+// Rule: what is accepted is removed, what is rejected is kept elsewhere, all else stays; a restart changes none of that.
 
 import { AmqpError } from '../../plugin/errors.js'
 import type { LinkError, Logger, Message, Outcome } from '../../plugin/host.js'
-import { encodeMessage } from '../rhea/message.js'
-import { Backlog } from './backlog.js'
 import { Browser } from './browser.js'
 import type { Attachment, ConsumerOptions } from './consumer.js'
 import { Dispatch, type DispatchOwner } from './dispatch.js'
-import { Entry } from './entry.js'
-import type { EntryLog, EntryRange } from './entry-log.js'
+import type { Entry } from './entry.js'
+import type { EntryLog } from './entry-log.js'
 import type { Limits } from './limits.js'
 import { QueueState } from './queue-state.js'
-
-/** What waits for the disk is in memory anyway, as far as senders have credit. */
-const UNCOMMITTED_WINDOWS = 4
-
-/** When a publication is safe: at once, when its batch is written, or when that is on disk. */
-export type Safe = 'now' | 'written' | 'durable'
+import { QueueWindow, type Safe } from './queue-window.js'
 
 export interface DurableQueueOptions {
   readonly name: string
   readonly id: number
-  /** undefined: the queue is new */
+  /** what the store has of it; undefined: the queue is new */
   readonly state: Buffer | undefined
   readonly entries: EntryLog
   readonly limits: Limits
@@ -36,78 +28,55 @@ export interface DurableQueueOptions {
 export class DurableQueue implements DispatchOwner {
   readonly name: string
   readonly id: number
+  /** other than that of a queue of the same name before or after it */
+  readonly idPrefix: string
   /** the last publication that it was matched with (topics.ts) */
   mark = 0
   readonly #options: DurableQueueOptions
   readonly #entries: EntryLog
   readonly #state: QueueState
   readonly #dispatch: Dispatch
+  readonly #window: QueueWindow
   readonly #browsers = new Set<Browser>()
-  /** not committed yet, or behind such; in order */
-  readonly #uncommitted = new Backlog<Entry>()
-  /** the batch that `#commit` is for */
-  #batch = 0
-  #commit = { upTo: 0 }
-  /** stored entries up to here can be read */
-  #committed: number
-  #paged: boolean
-  #loaded: number
-  #reading = false
-  /** committed while a read is under way; undefined: too many */
-  #meanwhile: Entry[] | undefined
-  #deleted = false
+  #closed = false
 
   constructor(options: DurableQueueOptions) {
-    const { name, id, state, entries, limits } = options
+    const { name, id: queue, state: stored, entries, limits } = options
     this.name = name
-    this.id = id
+    this.id = queue
+    this.idPrefix = `${queue}-`
     this.#options = options
     this.#entries = entries
-    this.#dispatch = new Dispatch(this, limits.unsettled)
-    this.#state = new QueueState(entries.store, id, state, {
-      head: () => this.#head(),
-      outstanding: () => this.#dispatch.outstanding
+    const dispatch = new Dispatch(this, limits.unsettled)
+    this.#dispatch = dispatch
+    const state = new QueueState(entries.store, queue, stored, {
+      head: () => this.#window.head(),
+      outstanding: () => dispatch.outstanding
     })
-    this.#committed = this.#state.last
-    this.#loaded = this.#state.head - 1
-    this.#paged = this.#loaded < this.#committed
+    this.#state = state
+    const onUnreadable = (error: unknown): void => this.#onUnreadable(error)
+    this.#window = new QueueWindow({ queue, entries, state, dispatch, limits, onUnreadable })
   }
 
   /** Takes a message; what is to be `stored` is put into the store's present batch. */
   enqueue(message: Message, expiresAt: number, stored = message.durable): Safe {
-    const sequence = this.#state.take()
-    if (!this.#paged && this.#full) {
-      this.#paged = true
-      this.#loaded = sequence - 1
-    }
-    if (!stored && !this.#paged) {
-      const entry = new Entry(sequence, message, expiresAt, false)
-      if (this.#uncommitted.length > 0) this.#uncommitted.push(entry)
-      else this.#dispatch.push(entry)
-      return 'now'
-    }
-    const encoded = encodeMessage(message)
-    this.#entries.put(this.id, sequence, encoded, expiresAt)
-    this.#uncommitted.push(new Entry(sequence, encoded, expiresAt, true))
-    this.#awaitCommit(sequence)
-    return stored ? 'durable' : 'written'
+    return this.#window.add(message, expiresAt, stored)
   }
 
   /** Throws `amqp:resource-locked`. */
   attach(options: ConsumerOptions): Attachment {
     if (options.browse === true) return this.#browse(options)
-    const { consumers } = this.#dispatch
     if (this.#dispatch.locked(options)) {
       throw new AmqpError('amqp:resource-locked', `queue ${this.name} has another receiver`)
     }
     const consumer = this.#dispatch.attach(options)
-    this.#fill()
+    this.#window.fill()
     return {
       addCredit: credit => consumer.addCredit(credit),
       drain: () => consumer.drain(),
       detach: failed => {
         consumer.detach(failed)
-        if (consumers.length === 0) this.#unload()
+        this.#window.unload()
       }
     }
   }
@@ -115,32 +84,29 @@ export class DurableQueue implements DispatchOwner {
   endConsumers(error: LinkError): void {
     this.#dispatch.endConsumers(error)
     for (const browser of [...this.#browsers]) browser.end(error)
-    if (!this.#deleted) this.#unload()
+    this.#window.unload()
   }
 
   /** What is in the store is the caller's to remove. */
   delete(): void {
-    this.#deleted = true
+    this.#closed = true
+    this.#window.close(false)
     this.endConsumers({ condition: 'amqp:resource-deleted', description: `queue ${this.name} was deleted` })
   }
 
-  /** The process ends in order. */
+  /** The process ends in order; all receivers have gone. */
   close(): void {
-    for (const entry of [...this.#dispatch.entries(), ...this.#uncommitted]) {
-      const { sequence, message, expiresAt, stored } = entry
-      if (!stored) this.#entries.put(this.id, sequence, encodeMessage(message), expiresAt)
-    }
+    this.#closed = true
+    this.#window.close(true)
     this.#state.close()
   }
-
-  // --- what the dispatch asks of its queue
 
   now(): number {
     return this.#options.now()
   }
 
   removed(entry: Entry, outcome: Outcome | undefined): void {
-    if (this.#deleted) return
+    if (this.#closed) return
     if (outcome?.type === 'rejected') this.#options.deadLetter?.(entry.message)
     if (!entry.stored) return
     this.#entries.delete(this.id, entry)
@@ -148,7 +114,7 @@ export class DurableQueue implements DispatchOwner {
   }
 
   failed(entry: Entry): void {
-    if (!entry.stored || this.#deleted) return
+    if (!entry.stored || this.#closed) return
     entry.counted = true
     this.#entries.putFailures(this.id, entry.sequence, entry.failures)
   }
@@ -158,155 +124,36 @@ export class DurableQueue implements DispatchOwner {
   }
 
   ran(): void {
-    this.#fill()
+    this.#window.fill()
   }
 
   expecting(): boolean {
-    return this.#paged && !this.#deleted
+    return this.#window.expecting
   }
 
   broken(error: unknown): void {
     this.#options.log.error({ err: error, queue: this.name }, 'a receiver of a queue failed')
   }
 
-  // --- between store and memory
-
-  get #full(): boolean {
-    const { limits } = this.#options
-    const idle = this.#dispatch.consumers.length === 0
-    if (this.#uncommitted.length >= limits.queueMessages * UNCOMMITTED_WINDOWS) return true
-    if (this.#dispatch.readyCount >= (idle ? limits.idleQueueMessages : limits.queueMessages)) return true
-    return this.#dispatch.readyBytes >= (idle ? limits.idleQueueBytes : limits.queueBytes)
-  }
-
-  #awaitCommit(sequence: number): void {
-    if (this.#batch === this.#entries.store.batch) {
-      this.#commit.upTo = sequence
-      return
-    }
-    const commit = { upTo: sequence }
-    this.#commit = commit
-    this.#batch = this.#entries.store.batch
-    this.#entries.store.whenWritten(error => {
-      if (error === undefined && !this.#deleted) this.#onCommit(commit.upTo)
-    })
-  }
-
-  #onCommit(upTo: number): void {
-    this.#committed = upTo
-    for (;;) {
-      const entry = this.#uncommitted.peek()
-      if (entry === undefined || (entry.stored && entry.sequence > upTo)) break
-      this.#uncommitted.shift()
-      if (!this.#paged || entry.sequence <= this.#loaded) this.#dispatch.push(entry)
-      else if (this.#meanwhile !== undefined) this.#keepMeanwhile(this.#meanwhile, entry)
-    }
-    this.#fill()
-  }
-
-  #keepMeanwhile(meanwhile: Entry[], entry: Entry): void {
-    if (meanwhile.length < this.#options.limits.queueMessages) meanwhile.push(entry)
-    else this.#meanwhile = undefined
-  }
-
-  /** Reads on where there is room, and somebody to read for. */
-  #fill(): void {
-    if (!this.#paged || this.#reading || this.#deleted || this.#dispatch.consumers.length === 0) return
-    const { queueMessages, queueBytes } = this.#options.limits
-    const { readyCount, readyBytes } = this.#dispatch
-    if (readyCount > queueMessages / 2 || readyBytes > queueBytes / 2) return
-    const oldest = this.#uncommitted.peek()
-    if (oldest !== undefined && oldest.sequence <= this.#loaded) return // these come first
-    if (this.#loaded >= this.#committed) {
-      this.#paged = false
-      return
-    }
-    void this.#read(queueMessages - readyCount, queueBytes - readyBytes)
-  }
-
-  async #read(limit: number, bytes: number): Promise<void> {
-    const upTo = this.#committed
-    this.#reading = true
-    this.#meanwhile = []
-    try {
-      const { entries, last } = await this.#readEntries({ from: this.#loaded + 1, to: upTo, limit, bytes })
-      if (this.#deleted) return
-      for (const entry of entries) this.#dispatch.push(entry)
-      this.#loaded = last // not before: what is neither loaded nor in memory counts as gone
-      if (last === upTo) this.#catchUp()
-    } catch (error) {
-      this.#onUnreadable(error)
-    } finally {
-      this.#reading = false
-      this.#meanwhile = undefined
-    }
-    if (this.#dispatch.consumers.length === 0) this.#unload()
-    this.#fill()
-    this.#dispatch.wake() // drains may be over
-  }
-
-  async #readEntries(range: EntryRange): Promise<{ entries: Entry[]; last: number }> {
-    const read = await this.#entries.read(this.id, range)
-    const { crashedAt } = this.#state
-    for (const entry of read.entries) if (entry.sequence <= crashedAt) entry.failures++
-    return read
-  }
-
-  /** All that was committed when the read began is in memory. */
-  #catchUp(): void {
-    const meanwhile = this.#meanwhile
-    if (meanwhile === undefined) return
-    for (const entry of meanwhile) this.#dispatch.push(entry)
-    this.#paged = false
-  }
-
-  #onUnreadable(error: unknown): void {
-    if (this.#deleted) return
-    this.#options.log.error(
-      { err: error, queue: this.name },
-      'a queue cannot be read: its receivers are closed'
-    )
-    this.endConsumers({ condition: 'amqp:internal-error', description: `queue ${this.name} cannot be read` })
-  }
-
-  /** Nobody receives: memory keeps the first few, and the store has the rest, up to the newest that is only in memory. */
-  #unload(): void {
-    const { idleQueueMessages, idleQueueBytes } = this.#options.limits
-    const dispatch = this.#dispatch
-    if (this.#reading || this.#uncommitted.length > 0) return
-    while (dispatch.readyCount > idleQueueMessages || dispatch.readyBytes > idleQueueBytes) {
-      const newest = dispatch.newest()
-      if (newest?.stored !== true) return
-      dispatch.pop()
-      this.#paged = true
-      this.#loaded = newest.sequence - 1
-    }
-  }
-
-  /** Nothing below is in the queue. */
-  #head(): number {
-    const oldest = this.#dispatch.oldest() ?? this.#uncommitted.peek()?.sequence
-    const next = this.#paged ? this.#loaded + 1 : this.#state.last + 1
-    return oldest === undefined ? next : Math.min(oldest, next)
-  }
-
   #browse(options: ConsumerOptions): Browser {
     const { queueMessages: limit, queueBytes: bytes } = this.#options.limits
-    let from = this.#paged ? this.#loaded + 1 : this.#committed + 1
-    const to = this.#committed
-    const browser = new Browser(
+    const { from: first, to } = this.#window.unloaded
+    let from = first
+    const more = async (): Promise<readonly Entry[]> => {
+      let entries: readonly Entry[] = []
+      while (entries.length === 0 && from <= to) {
+        const read = await this.#window.read({ from, to, limit, bytes })
+        from = read.last + 1
+        entries = read.entries
+      }
+      return entries
+    }
+    const browser: Browser = new Browser(
       {
+        idPrefix: this.idPrefix,
         entries: this.#dispatch.entries(),
+        more,
         now: () => this.now(),
-        more: async () => {
-          let entries: readonly Entry[] = []
-          while (entries.length === 0 && from <= to) {
-            const read = await this.#readEntries({ from, to, limit, bytes })
-            from = read.last + 1
-            entries = read.entries
-          }
-          return entries
-        },
         onUnreadable: error => this.#onUnreadable(error),
         onDetached: () => this.#browsers.delete(browser)
       },
@@ -314,5 +161,14 @@ export class DurableQueue implements DispatchOwner {
     )
     this.#browsers.add(browser)
     return browser
+  }
+
+  #onUnreadable(error: unknown): void {
+    if (this.#closed) return
+    this.#options.log.error(
+      { err: error, queue: this.name },
+      'a queue cannot be read: its receivers are closed'
+    )
+    this.endConsumers({ condition: 'amqp:internal-error', description: `queue ${this.name} cannot be read` })
   }
 }

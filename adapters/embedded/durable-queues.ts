@@ -9,6 +9,7 @@ import type { EntryLog } from './entry-log.js'
 import {
   deletedKey,
   DELETED_QUEUES,
+  endOfQueueKey,
   NEXT_QUEUE_KEY,
   queueKey,
   queueOf,
@@ -75,6 +76,7 @@ export class DurableQueues implements Queues {
     next.writeUInt32BE(this.#nextId)
     this.#store.put(NEXT_QUEUE_KEY, next)
     this.#store.put(queueKey(id), Buffer.from(name))
+    this.#store.put(endOfQueueKey(id), Buffer.alloc(0))
     return this.#open(id, name, undefined)
   }
 

@@ -5,7 +5,7 @@
 import type { Logger } from '../../plugin/host.js'
 import { EncodedMessage } from '../rhea/message.js'
 import { Entry } from './entry.js'
-import { EntryKeys, entryRange, failuresRange, sequenceOf } from './keys.js'
+import { EntryKeys, entryRange, isMessageKey, sequenceOf } from './keys.js'
 import type { Store } from './store.js'
 
 const EXPIRES = 1
@@ -42,7 +42,7 @@ export class EntryLog {
     record[0] = expiresAt === Infinity ? 0 : EXPIRES
     if (expiresAt !== Infinity) record.writeDoubleBE(expiresAt, 1)
     record.set(bytes, start)
-    this.store.put(this.#keys.entry(queue, sequence), record.subarray(0, size))
+    this.store.put(this.#keys.message(queue, sequence), record.subarray(0, size))
   }
 
   putFailures(queue: number, sequence: number, failures: number): void {
@@ -51,35 +51,33 @@ export class EntryLog {
   }
 
   delete(queue: number, entry: Entry): void {
-    if (entry.stored) this.store.delete(this.#keys.entry(queue, entry.sequence))
+    if (entry.stored) this.store.delete(this.#keys.message(queue, entry.sequence))
     if (entry.counted) this.store.delete(this.#keys.failures(queue, entry.sequence))
   }
 
   /** Entries in order. `last`: everything up to there was read. */
   async read(queue: number, range: EntryRange): Promise<{ entries: Entry[]; last: number }> {
-    const { from, to, limit, bytes } = range
+    const { from, to, bytes } = range
+    const limit = Math.max(range.limit, 2) // a message and its failures
     const chunk = await this.store.read(entryRange(queue, from, to + 1), limit, bytes)
-    const newest = chunk.entries.at(-1)
-    const last = chunk.complete || newest === undefined ? to : sequenceOf(newest[0])
-    const failures = await this.#readFailures(queue, from, last)
     const entries: Entry[] = []
+    let last = from - 1
+    let failures: Buffer | undefined
     for (const [key, value] of chunk.entries) {
-      const entry = this.#decode(queue, sequenceOf(key), value)
-      if (entry === undefined) continue
-      const count = failures.get(entry.sequence)
-      entry.counted = count !== undefined
-      entry.failures = count ?? 0
-      entries.push(entry)
+      if (!isMessageKey(key)) {
+        failures = value
+        continue
+      }
+      last = sequenceOf(key)
+      const entry = this.#decode(queue, last, value)
+      if (entry !== undefined) entries.push(entry)
+      if (entry !== undefined && failures !== undefined) {
+        entry.counted = true
+        entry.failures = failures.readUInt32BE()
+      }
+      failures = undefined
     }
-    return { entries, last }
-  }
-
-  async #readFailures(queue: number, from: number, to: number): Promise<ReadonlyMap<number, number>> {
-    const failures = new Map<number, number>()
-    for await (const [key, value] of this.store.entries(failuresRange(queue, from, to + 1))) {
-      failures.set(sequenceOf(key), value.readUInt32BE())
-    }
-    return failures
+    return { entries, last: chunk.complete ? to : last }
   }
 
   #decode(queue: number, sequence: number, value: Buffer): Entry | undefined {

@@ -37,12 +37,14 @@ export class Entry {
 
 export const bySequence = (a: Entry, b: Entry): number => a.sequence - b.sequence
 
-/** ms since 1970 when the message expires by its ttl or its absolute-expiry-time, whichever is first; Infinity: never. */
+/**
+ * ms since 1970 when the message expires by its ttl or its absolute-expiry-time, whichever is first; Infinity: never. 0 is
+ * what clients write that have none.
+ */
 export function expiryOf(message: Message, now: () => number): number {
-  const { ttlMs } = message
-  const { absoluteExpiryTime } = message.properties
-  const byTtl = ttlMs === undefined ? Infinity : now() + ttlMs
-  return absoluteExpiryTime === undefined ? byTtl : Math.min(byTtl, absoluteExpiryTime)
+  const ttlMs = message.ttlMs ?? 0
+  const expiryTime = message.properties.absoluteExpiryTime ?? 0
+  return Math.min(ttlMs > 0 ? now() + ttlMs : Infinity, expiryTime > 0 ? expiryTime : Infinity)
 }
 
 /** Bytes that the message takes in memory, roughly. */

@@ -8,15 +8,19 @@ const FORMAT = 0x76 // v: the format version
 const NEXT_QUEUE = 0x69 // i: the next queue's id
 const QUEUE = 0x71 // q + queue: name
 const STATE = 0x6d // m + queue: how far the queue was used (durable-queue.ts)
-const ENTRY = 0x65 // e + queue + sequence: a message in a queue
-const FAILURES = 0x63 // c + queue + sequence: how often the message's delivery failed
+const ENTRY = 0x65 // e + queue + sequence + part: a message in a queue, and how often its delivery failed
 const ROUTE = 0x72 // r + queue + filter: a route to the queue
 const DELETED = 0x78 // x + queue: the queue is deleted, what was in it perhaps not yet
 const VALUE = 0x6b // k + store name + NUL + key: a value of a keyed store
 
 const QUEUE_BYTES = 5
-const ENTRY_BYTES = 13
+const ENTRY_BYTES = 14
+const PART = 13
 const LOW_WORD = 0x1_0000_0000
+
+/** Parts of an entry: the failures come first, so that whoever reads on after a message has missed none. */
+const FAILURES = 0
+const MESSAGE = 1
 
 export const FORMAT_KEY = Buffer.of(FORMAT)
 export const NEXT_QUEUE_KEY = Buffer.of(NEXT_QUEUE)
@@ -45,12 +49,12 @@ export const stateKey = (queue: number): Buffer => queuePart(STATE, queue)
 export const deletedKey = (queue: number): Buffer => queuePart(DELETED, queue)
 export const queueOf = (key: Buffer): number => key.readUInt32BE(1)
 
-/** Writes the key of an entry into `key`, which has ENTRY_BYTES: for keys that are used at once. */
-function writeEntryKey(key: Buffer, kind: number, queue: number, sequence: number): Buffer {
-  key[0] = kind
+function writeEntryKey(key: Buffer, queue: number, sequence: number, part: number): Buffer {
+  key[0] = ENTRY
   key.writeUInt32BE(queue, 1)
   key.writeUInt32BE(Math.floor(sequence / LOW_WORD), 5)
   key.writeUInt32BE(sequence % LOW_WORD, 9)
+  key[PART] = part
   return key
 }
 
@@ -58,32 +62,35 @@ function writeEntryKey(key: Buffer, kind: number, queue: number, sequence: numbe
 export class EntryKeys {
   readonly #key = Buffer.allocUnsafe(ENTRY_BYTES)
 
-  entry(queue: number, sequence: number): Buffer {
-    return writeEntryKey(this.#key, ENTRY, queue, sequence)
+  message(queue: number, sequence: number): Buffer {
+    return writeEntryKey(this.#key, queue, sequence, MESSAGE)
   }
 
   failures(queue: number, sequence: number): Buffer {
-    return writeEntryKey(this.#key, FAILURES, queue, sequence)
+    return writeEntryKey(this.#key, queue, sequence, FAILURES)
   }
 }
 
-const sequenceRange = (kind: number, queue: number, from: number, to: number): KeyRange => ({
-  gte: writeEntryKey(Buffer.allocUnsafe(ENTRY_BYTES), kind, queue, from),
-  lt: writeEntryKey(Buffer.allocUnsafe(ENTRY_BYTES), kind, queue, to)
+/** Entries with `from` <= sequence < `to`. */
+export const entryRange = (queue: number, from: number, to: number): KeyRange => ({
+  gte: writeEntryKey(Buffer.allocUnsafe(ENTRY_BYTES), queue, from, FAILURES),
+  lt: writeEntryKey(Buffer.allocUnsafe(ENTRY_BYTES), queue, to, FAILURES)
 })
 
-/** Entries with `from` <= sequence < `to`. */
-export const entryRange = (queue: number, from: number, to: number): KeyRange =>
-  sequenceRange(ENTRY, queue, from, to)
+export const isMessageKey = (key: Buffer): boolean => key[PART] === MESSAGE
 
-export const failuresRange = (queue: number, from: number, to: number): KeyRange =>
-  sequenceRange(FAILURES, queue, from, to)
+/**
+ * After all entries of the queue, and always there: whoever looks for the next entry finds this, and does not walk over all
+ * that was deleted of the next queue.
+ */
+export const endOfQueueKey = (queue: number): Buffer =>
+  Buffer.concat([queuePart(ENTRY, queue), Buffer.alloc(ENTRY_BYTES - QUEUE_BYTES, 0xff)])
 
 export const sequenceOf = (key: Buffer): number => key.readUInt32BE(5) * LOW_WORD + key.readUInt32BE(9)
 
 /** Everything of one queue but its name and its mark as deleted. */
 export const queueRanges = (queue: number): readonly KeyRange[] =>
-  [ENTRY, FAILURES, ROUTE, STATE].map(kind => ({
+  [ENTRY, ROUTE, STATE].map(kind => ({
     gte: queuePart(kind, queue),
     lt: queuePart(kind, queue + 1)
   }))

@@ -2,27 +2,15 @@
 // Rule: one batch at a time, in the order of the puts; a batch is synced only if somebody waits for that; after a write that
 // failed nothing is written any more, since nobody knows what the disk has.
 
-import { mkdir } from 'node:fs/promises'
-import { ClassicLevel, type ChainedBatch } from 'classic-level'
+import type { ChainedBatch } from 'classic-level'
 import type { Logger } from '../../plugin/host.js'
 import { FORMAT_KEY, STORE_FORMAT, type KeyRange } from './keys.js'
+import { openLevel, StoreError, type Level } from './level.js'
 
-type Level = ClassicLevel<Buffer, Buffer>
 type Batch = ChainedBatch<Level, Buffer, Buffer>
 
 /** `error`: what was to be written is not safe. */
 export type Written = (error: Error | undefined) => void
-
-/** The store cannot be opened; `code` is one of these, or the operating system's (EACCES, ENOSPC...). */
-export class StoreError extends Error {
-  readonly code: 'STORE_IN_USE' | 'STORE_DAMAGED' | 'STORE_TOO_NEW' | 'STORE_FAILED'
-
-  constructor(code: StoreError['code'], message: string, cause?: unknown) {
-    super(message, { cause })
-    this.name = 'StoreError'
-    this.code = code
-  }
-}
 
 /** Something that has one more value to write whenever a batch is written. */
 export interface Touched {
@@ -33,7 +21,6 @@ export interface Touched {
 const LAZY_MS = 10
 /** Operations that nobody waits for and that are written at once all the same. */
 const LAZY_OPERATIONS = 2000
-const WRITE_BUFFER_BYTES = 16 << 20
 const READ_BYTES = 1 << 20
 
 export interface Chunk {
@@ -66,20 +53,7 @@ export class Store {
 
   /** Opens or makes the store. Throws StoreError, or the operating system's error for the directory. */
   static async open(directory: string, log: Logger): Promise<Store> {
-    await mkdir(directory, { recursive: true })
-    const db: Level = new ClassicLevel(directory, {
-      keyEncoding: 'buffer',
-      valueEncoding: 'buffer',
-      writeBufferSize: WRITE_BUFFER_BYTES
-    })
-    try {
-      await db.open()
-      await checkFormat(db, directory)
-    } catch (error) {
-      await db.close().catch(() => undefined)
-      throw openFailure(directory, error)
-    }
-    return new Store(db, log)
+    return new Store(await openLevel(directory), log)
   }
 
   /** Both buffers may be used again when it returns. */
@@ -231,54 +205,4 @@ export class Store {
     this.#waiting = []
     return all
   }
-}
-
-async function checkFormat(db: Level, directory: string): Promise<void> {
-  const found = await db.get(FORMAT_KEY)
-  if (found === undefined) return db.put(FORMAT_KEY, Buffer.from(String(STORE_FORMAT)), { sync: true })
-  const format = Number(found.toString())
-  if (format === STORE_FORMAT) return
-  if (!(format > STORE_FORMAT))
-    throw new StoreError('STORE_DAMAGED', `data directory ${directory} has no readable format`)
-  throw new StoreError(
-    'STORE_TOO_NEW',
-    `data directory ${directory} has format ${format}; this version reads up to ${STORE_FORMAT}`
-  )
-}
-
-function openFailure(directory: string, error: unknown): unknown {
-  const code = codeOf(error)
-  if (code === 'LEVEL_LOCKED') {
-    return new StoreError('STORE_IN_USE', `data directory ${directory} is in use by another process`, error)
-  }
-  if (code === 'LEVEL_CORRUPTION') {
-    return new StoreError(
-      'STORE_DAMAGED',
-      `data directory ${directory} is damaged: ${messageOf(error)}`,
-      error
-    )
-  }
-  if (code === 'LEVEL_IO_ERROR') {
-    return new StoreError(
-      'STORE_FAILED',
-      `data directory ${directory} cannot be opened: ${messageOf(error)}`,
-      error
-    )
-  }
-  return error
-}
-
-/** classic-level says that it is not open, and puts the reason into `cause`. */
-function causeOf(error: unknown): unknown {
-  return error instanceof Error && error.cause instanceof Error ? error.cause : error
-}
-
-function codeOf(error: unknown): unknown {
-  const cause = causeOf(error)
-  return cause instanceof Error && 'code' in cause ? cause.code : undefined
-}
-
-function messageOf(error: unknown): string {
-  const cause = causeOf(error)
-  return cause instanceof Error ? cause.message : String(cause)
 }

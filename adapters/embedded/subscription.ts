@@ -40,6 +40,7 @@ export class Subscription implements Attachment {
     this.#options = options
     const { log, name, filter } = options
     const owner: DispatchOwner = {
+      idPrefix: '',
       now: options.now,
       removed: () => undefined,
       failed: () => undefined,
@@ -98,7 +99,7 @@ export class Subscription implements Attachment {
   }
 
   get #waiting(): boolean {
-    return this.#dispatch.readyCount > 0 && this.#dispatch.consumers.length > 0
+    return this.#dispatch.readyCount > 0 && !this.#dispatch.idle
   }
 
   #onRan(): void {
@@ -119,7 +120,7 @@ export class Subscription implements Attachment {
     }
     this.#dropped++
     // the first, the tenth, the hundredth...
-    if (!Number.isInteger(Math.log10(this.#dropped))) return
+    if (!/^10*$/.test(String(this.#dropped))) return
     log.warn(
       { filter, name, dropped: this.#dropped },
       'messages dropped: the receiver of a subscription is too slow'

@@ -26,6 +26,7 @@ export class VolatileQueue {
   constructor(options: VolatileQueueOptions) {
     this.#options = options
     const owner: DispatchOwner = {
+      idPrefix: '',
       now: options.now,
       removed: () => undefined,
       failed: () => undefined,
@@ -38,7 +39,7 @@ export class VolatileQueue {
   }
 
   get receivers(): number {
-    return this.#dispatch.consumers.length
+    return this.#dispatch.consumerCount
   }
 
   enqueue(message: Message): Outcome {

@@ -1,0 +1,206 @@
+// The part of a durable queue that is in memory, and what is read from and written to the store to keep it so.
+// Rule: a stored message reaches the dispatch only after its batch is written. While `paged`, memory ends at `#loaded`, and what
+// is newer is read when there is room; else memory has everything. Only a paged queue stores non-durable messages.
+
+import type { Message } from '../../plugin/host.js'
+import { encodeMessage } from '../rhea/message.js'
+import { Backlog } from './backlog.js'
+import type { Dispatch } from './dispatch.js'
+import { Entry } from './entry.js'
+import type { EntryLog, EntryRange } from './entry-log.js'
+import type { Limits } from './limits.js'
+import type { QueueState } from './queue-state.js'
+
+/** What waits for the disk is in memory anyway, as far as senders have credit. */
+const UNCOMMITTED_WINDOWS = 4
+
+/** When a publication is safe: at once, when its batch is written, or when that is on disk. */
+export type Safe = 'now' | 'written' | 'durable'
+
+export interface QueueWindowOptions {
+  readonly queue: number
+  readonly entries: EntryLog
+  readonly state: QueueState
+  readonly dispatch: Dispatch
+  readonly limits: Limits
+  readonly onUnreadable: (error: unknown) => void
+}
+
+export class QueueWindow {
+  readonly #options: QueueWindowOptions
+  readonly #dispatch: Dispatch
+  /** not written yet, or behind such; in order */
+  readonly #uncommitted = new Backlog<Entry>()
+  /** the batch that `#commit` is for */
+  #batch = 0
+  #commit = { upTo: 0 }
+  /** stored entries up to here can be read */
+  #committed: number
+  #paged: boolean
+  #loaded: number
+  #reading = false
+  /** written while a read is under way; undefined: too many */
+  #meanwhile: Entry[] | undefined
+  #closed = false
+
+  constructor(options: QueueWindowOptions) {
+    this.#options = options
+    this.#dispatch = options.dispatch
+    this.#committed = options.state.last
+    this.#loaded = options.state.head - 1
+    this.#paged = this.#loaded < this.#committed
+  }
+
+  /** Entries come that need no new publication. */
+  get expecting(): boolean {
+    return this.#paged && !this.#closed
+  }
+
+  /** What is to be `stored` is put into the store's present batch. */
+  add(message: Message, expiresAt: number, stored: boolean): Safe {
+    const { state, entries, queue } = this.#options
+    const sequence = state.take()
+    if (!this.#paged && this.#full) {
+      this.#paged = true
+      this.#loaded = sequence - 1
+    }
+    if (!stored && !this.#paged) {
+      const entry = new Entry(sequence, message, expiresAt, false)
+      if (this.#uncommitted.length > 0) this.#uncommitted.push(entry)
+      else this.#dispatch.push(entry)
+      return 'now'
+    }
+    const encoded = encodeMessage(message)
+    entries.put(queue, sequence, encoded, expiresAt)
+    this.#uncommitted.push(new Entry(sequence, encoded, expiresAt, true))
+    this.#awaitCommit(sequence)
+    return stored ? 'durable' : 'written'
+  }
+
+  /** Reads on where there is room, and somebody to read for. */
+  fill(): void {
+    if (!this.#paged || this.#reading || this.#closed || this.#dispatch.idle) return
+    const { queueMessages, queueBytes } = this.#options.limits
+    const { readyCount, readyBytes } = this.#dispatch
+    if (readyCount > queueMessages / 2 || readyBytes > queueBytes / 2) return
+    const oldest = this.#uncommitted.peek()
+    if (oldest !== undefined && oldest.sequence <= this.#loaded) return // these come first
+    if (this.#loaded >= this.#committed) this.#paged = false
+    else void this.#readOn(queueMessages - readyCount, queueBytes - readyBytes)
+  }
+
+  /** Nobody receives: memory keeps the first few, and the store has the rest, up to the newest that is only in memory. */
+  unload(): void {
+    const { idleQueueMessages, idleQueueBytes } = this.#options.limits
+    const dispatch = this.#dispatch
+    if (this.#reading || this.#closed || !dispatch.idle || this.#uncommitted.length > 0) return
+    while (dispatch.readyCount > idleQueueMessages || dispatch.readyBytes > idleQueueBytes) {
+      const newest = dispatch.newest()
+      if (newest?.stored !== true) return
+      dispatch.pop()
+      this.#paged = true
+      this.#loaded = newest.sequence - 1
+    }
+  }
+
+  /** Nothing below this number is in the queue. */
+  head(): number {
+    const oldest = this.#dispatch.oldest() ?? this.#uncommitted.peek()?.sequence ?? Infinity
+    return Math.min(oldest, this.#paged ? this.#loaded + 1 : this.#options.state.last + 1)
+  }
+
+  /** The sequence numbers that are in the store and not in memory. */
+  get unloaded(): { readonly from: number; readonly to: number } {
+    return { from: this.#paged ? this.#loaded + 1 : this.#committed + 1, to: this.#committed }
+  }
+
+  async read(range: EntryRange): Promise<{ entries: Entry[]; last: number }> {
+    const { queue, entries, state } = this.#options
+    const read = await entries.read(queue, range)
+    for (const entry of read.entries) if (entry.sequence <= state.crashedAt) entry.failures++
+    return read
+  }
+
+  /** What only memory has goes into the store, where `kept`; nothing is read any more. */
+  close(kept: boolean): void {
+    this.#closed = true
+    if (!kept) return
+    const { queue, entries } = this.#options
+    for (const { sequence, message, expiresAt, stored } of [
+      ...this.#dispatch.entries(),
+      ...this.#uncommitted
+    ]) {
+      if (!stored) entries.put(queue, sequence, encodeMessage(message), expiresAt)
+    }
+  }
+
+  get #full(): boolean {
+    const { limits } = this.#options
+    const { idle, readyCount, readyBytes } = this.#dispatch
+    if (this.#uncommitted.length >= limits.queueMessages * UNCOMMITTED_WINDOWS) return true
+    if (readyCount >= (idle ? limits.idleQueueMessages : limits.queueMessages)) return true
+    return readyBytes >= (idle ? limits.idleQueueBytes : limits.queueBytes)
+  }
+
+  /** One call for all entries of a batch. */
+  #awaitCommit(sequence: number): void {
+    const { store } = this.#options.entries
+    if (this.#batch === store.batch) {
+      this.#commit.upTo = sequence
+      return
+    }
+    const commit = { upTo: sequence }
+    this.#commit = commit
+    this.#batch = store.batch
+    store.whenWritten(error => {
+      if (this.#closed) return
+      if (error === undefined) this.#onCommit(commit.upTo)
+      else this.#uncommitted.clear() // nobody was told that these are accepted
+    })
+  }
+
+  #onCommit(upTo: number): void {
+    this.#committed = upTo
+    for (;;) {
+      const entry = this.#uncommitted.peek()
+      if (entry === undefined || (entry.stored && entry.sequence > upTo)) break
+      this.#uncommitted.shift()
+      if (!this.#paged || entry.sequence <= this.#loaded) this.#dispatch.push(entry)
+      else if (this.#meanwhile !== undefined) this.#keepMeanwhile(this.#meanwhile, entry)
+    }
+    this.fill()
+  }
+
+  #keepMeanwhile(meanwhile: Entry[], entry: Entry): void {
+    if (meanwhile.length < this.#options.limits.queueMessages) meanwhile.push(entry)
+    else this.#meanwhile = undefined
+  }
+
+  async #readOn(limit: number, bytes: number): Promise<void> {
+    const to = this.#committed
+    this.#reading = true
+    this.#meanwhile = []
+    try {
+      const { entries, last } = await this.read({ from: this.#loaded + 1, to, limit, bytes })
+      if (this.#closed) return
+      for (const entry of entries) this.#dispatch.push(entry)
+      this.#loaded = last // not before: what is neither loaded nor in memory counts as gone
+      if (last === to) this.#catchUp()
+    } catch (error) {
+      if (!this.#closed) this.#options.onUnreadable(error)
+    } finally {
+      this.#reading = false
+      this.#meanwhile = undefined
+    }
+    this.unload()
+    this.fill()
+    this.#dispatch.wake() // drains may be over
+  }
+
+  /** All that was written when the read began is in memory; so are all later ones, unless they were too many. */
+  #catchUp(): void {
+    if (this.#meanwhile === undefined) return
+    for (const entry of this.#meanwhile) this.#dispatch.push(entry)
+    this.#paged = false
+  }
+}
