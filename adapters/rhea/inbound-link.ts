@@ -53,6 +53,11 @@ export class InboundLink {
     return this.#end.closed
   }
 
+  /** How the client ended the link; undefined: it did not. */
+  get closedByClient(): LinkClosed | undefined {
+    return this.#end.byClient
+  }
+
   accept(handlers: InboundHandlers): void {
     if (this.#end.closed) return
     this.#handlers = handlers
@@ -88,7 +93,7 @@ export class InboundLink {
   /** The client's end of the link is gone; tells the owner. */
   ended(closed: LinkClosed): void {
     this.#dropUnsettled()
-    if (this.#end.ended()) this.#handlers?.onClosed(closed)
+    if (this.#end.ended(closed)) this.#handlers?.onClosed(closed)
   }
 
   /** The client settled a delivery by itself. */

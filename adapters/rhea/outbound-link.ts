@@ -62,6 +62,17 @@ export class OutboundLink {
     return this.#reserved
   }
 
+  /** The client does not read as fast as we write. */
+  get congested(): boolean {
+    return this.#context.congested()
+  }
+
+  /** Bytes that the client takes in one message. */
+  get maxMessageSize(): number {
+    const limit = this.#end.remote.max_message_size
+    return typeof limit === 'number' && limit > 0 ? limit : Infinity
+  }
+
   /** The client waits until all there is has come. */
   get draining(): boolean {
     return this.#draining
@@ -69,6 +80,11 @@ export class OutboundLink {
 
   get closed(): boolean {
     return this.#end.closed
+  }
+
+  /** How the client ended the link; undefined: it did not. */
+  get closedByClient(): LinkClosed | undefined {
+    return this.#end.byClient
   }
 
   /** `address`: of a source that we made up. */
@@ -176,7 +192,7 @@ export class OutboundLink {
   /** The client's end of the link is gone; tells the owner. */
   ended(closed: LinkClosed): void {
     this.#dropUnsettled()
-    if (this.#end.ended()) this.#handlers?.onClosed(closed)
+    if (this.#end.ended(closed)) this.#handlers?.onClosed(closed)
   }
 
   /** Settled without a state: what the client named for this, else tried and failed, so that a loop shows in delivery-count. */

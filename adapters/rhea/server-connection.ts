@@ -97,6 +97,7 @@ export class ServerConnection {
     socket.on('error', error => this.#end('lost', error))
     socket.on('close', () => this.#end('lost', undefined))
     this.#read()
+    socket.resume()
   }
 
   /** Closes; resolves when the socket is gone, at the latest after a second. */

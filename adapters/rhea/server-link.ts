@@ -87,6 +87,7 @@ export class LinkEnd {
   readonly #context: LinkContext
   #held = true
   #closed = false
+  #byClient: LinkClosed | undefined
 
   constructor(context: LinkContext, link: RheaLink) {
     this.#context = context
@@ -97,6 +98,11 @@ export class LinkEnd {
   /** Ended, by whichever side. */
   get closed(): boolean {
     return this.#closed
+  }
+
+  /** How the client ended it, or its session; undefined: it did not. */
+  get byClient(): LinkClosed | undefined {
+    return this.#byClient
   }
 
   get remote(): RheaAttach {
@@ -129,8 +135,9 @@ export class LinkEnd {
   }
 
   /** The client detached, or its session or connection went; false: it had ended before. */
-  ended(): boolean {
+  ended(how: LinkClosed): boolean {
     const first = !this.#closed
+    this.#byClient = how
     this.#closed = true
     this.answer()
     return first

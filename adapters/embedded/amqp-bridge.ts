@@ -1,0 +1,61 @@
+// What the bridges between a client's links and the core share.
+
+import { AmqpError } from '../../plugin/errors.js'
+import type {
+  AddressSpace,
+  AmqpConnection,
+  LinkError,
+  Logger,
+  Message,
+  Principal,
+  Receiver
+} from '../../plugin/host.js'
+import { encodeMessage } from '../rhea/message.js'
+import type { EncodedMessage } from '../rhea/message.js'
+import type { EmbeddedReceiverOptions } from './connection.js'
+
+/** A connection of the core, as the listener uses it. */
+export interface CoreConnection extends AmqpConnection {
+  openReceiver(options: EmbeddedReceiverOptions): Promise<Receiver>
+  /** The client vanished. */
+  lose(): void
+}
+
+/** A space of the core, as the listener uses it. */
+export interface CoreSpace extends Pick<AddressSpace, 'name' | 'capabilities' | 'authenticate'> {
+  connect(as: Principal): Promise<CoreConnection>
+}
+
+export interface BridgeContext {
+  readonly connection: CoreConnection
+  /** Encodes a message that many receivers get one after the other only once. */
+  readonly encode: (message: Message) => EncodedMessage
+  /** What the client is told of a refusal; anything but AmqpError is a bug, and logged. */
+  readonly refusal: (error: unknown) => LinkError
+}
+
+export function makeRefusal(log: Logger): (error: unknown) => LinkError {
+  return error => {
+    if (error instanceof AmqpError) return { condition: error.condition, description: error.description }
+    log.error({ err: error }, 'a link could not be opened')
+    return { condition: 'amqp:internal-error', description: 'the link could not be opened' }
+  }
+}
+
+/** Remembers the last message it encoded. */
+export function lastEncoder(): (message: Message) => EncodedMessage {
+  let last: Message | undefined
+  let encoded: EncodedMessage | undefined
+  return message => {
+    if (encoded === undefined || message !== last) encoded = encodeMessage(message)
+    last = message
+    return encoded
+  }
+}
+
+/** What a terminus must be, by its capabilities; undefined: they do not say. */
+export function kindOf(capabilities: readonly string[]): 'queue' | 'topic' | undefined {
+  const queue = capabilities.includes('queue')
+  if (queue === capabilities.includes('topic')) return undefined
+  return queue ? 'queue' : 'topic'
+}

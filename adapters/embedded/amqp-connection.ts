@@ -1,0 +1,112 @@
+// One AMQP client of the embedded host: login, then its links bridged to a connection of the core.
+// Rule: the core's connection ends when the client's does, and the same way: closed when the client said so, lost otherwise.
+
+import type { Socket } from 'node:net'
+import { AmqpError } from '../../plugin/errors.js'
+import type { LinkError, Logger, Message, Principal } from '../../plugin/host.js'
+import { FrameReader } from '../rhea/frame-reader.js'
+import type { EncodedMessage } from '../rhea/message.js'
+import { SASL_MAX_FRAME_SIZE } from '../rhea/sasl-server.js'
+import { ServerConnection } from '../rhea/server-connection.js'
+import type { ServerHandlers, ServerOptions } from '../rhea/server-connection.js'
+import { makeRefusal, type BridgeContext, type CoreConnection, type CoreSpace } from './amqp-bridge.js'
+import { bridgeInbound } from './amqp-inbound.js'
+import { login, peerOf } from './amqp-login.js'
+import { bridgeOutbound } from './amqp-outbound.js'
+
+export interface ClientOptions extends ServerOptions {
+  readonly log: Logger
+  /** from the accepted socket to the client's open, ms */
+  readonly openTimeoutMs: number
+  readonly encode: (message: Message) => EncodedMessage
+}
+
+export class AmqpClient {
+  readonly #socket: Socket
+  readonly #space: CoreSpace
+  readonly #options: ClientOptions
+  readonly #peer: string
+  readonly #opening: NodeJS.Timeout
+  #server: ServerConnection | undefined
+
+  constructor(socket: Socket, space: CoreSpace, options: ClientOptions) {
+    this.#socket = socket
+    this.#space = space
+    this.#options = options
+    this.#peer = peerOf(socket)
+    this.#opening = setTimeout(() => {
+      options.log.warn({ peer: this.#peer }, 'an AMQP client did not open its connection in time')
+      socket.destroy()
+    }, options.openTimeoutMs)
+    socket.setNoDelay(true)
+    socket.on('error', () => {}) // its close follows
+    socket.on('close', () => clearTimeout(this.#opening))
+    void this.#serve()
+  }
+
+  /** Closes the connection with `error`, or cuts it where it is not open; resolves when the socket is gone. */
+  async close(error: LinkError): Promise<void> {
+    if (this.#server === undefined) this.#socket.destroy()
+    else await this.#server.close(error)
+  }
+
+  cut(): void {
+    this.#socket.destroy()
+  }
+
+  async #serve(): Promise<void> {
+    const { log } = this.#options
+    try {
+      const reader = new FrameReader(SASL_MAX_FRAME_SIZE)
+      const user = await login(this.#socket, reader, this.#space, log)
+      if (user === undefined) return
+      const connection = await this.#space.connect(user)
+      if (this.#socket.destroyed) connection.lose()
+      else
+        this.#server = new ServerConnection(
+          this.#socket,
+          reader,
+          this.#options,
+          this.#handlers(connection, user)
+        )
+    } catch (error) {
+      if (error instanceof AmqpError) {
+        const { condition, description } = error
+        log.warn({ peer: this.#peer, condition, description }, 'an AMQP client broke the protocol')
+      } else log.error({ peer: this.#peer, err: error }, 'an AMQP client could not be served')
+      this.#socket.destroy()
+    }
+  }
+
+  #handlers(connection: CoreConnection, { name: user }: Principal): ServerHandlers {
+    const { log, encode } = this.#options
+    const context: BridgeContext = { connection, encode, refusal: makeRefusal(log) }
+    return {
+      onOpen: containerId => {
+        clearTimeout(this.#opening)
+        log.debug({ peer: this.#peer, user, containerId }, 'an AMQP client opened its connection')
+      },
+      onInbound: link => void bridgeInbound(link, context),
+      onOutbound: link => void bridgeOutbound(link, context),
+      onClosed: (cause, error) => {
+        this.#log(user, error)
+        if (cause === 'clean') void connection.close()
+        else connection.lose()
+      }
+    }
+  }
+
+  /** An error of ours or rhea's is its client's fault only where it is AMQP's. */
+  #log(user: string, error: Error | LinkError | undefined): void {
+    const { log } = this.#options
+    const peer = this.#peer
+    if (error === undefined) log.debug({ peer, user }, 'an AMQP client has gone')
+    else if (error instanceof Error && 'code' in error)
+      log.debug({ peer, user, code: error.code }, 'an AMQP client was lost')
+    else {
+      const condition = 'condition' in error ? error.condition : error.name
+      const description = 'description' in error ? error.description : error.message
+      log.warn({ peer, user, condition, description }, 'the connection of an AMQP client ended with an error')
+    }
+  }
+}

@@ -1,0 +1,98 @@
+// From a client's sender to a sender of the core.
+// Rule: the client's credit is what the core's sender can take, never more; each message goes on as the bytes that came, and its outcome
+// back.
+
+import type { LinkClosed, LinkError, Sender } from '../../plugin/host.js'
+import type { InboundDelivery, InboundLink } from '../rhea/inbound-link.js'
+import type { EncodedMessage } from '../rhea/message.js'
+import { kindOf, type BridgeContext } from './amqp-bridge.js'
+
+/** Credit of a client at most, whatever the core's sender can take. */
+const WINDOW = 500
+
+const REFUSALS: Readonly<Record<'targetless' | 'dynamic', LinkError>> = {
+  targetless: { condition: 'amqp:invalid-field', description: 'a sender needs a target' },
+  dynamic: { condition: 'amqp:not-implemented', description: 'targets are not made up; use a dynamic source' }
+}
+
+interface Waiting {
+  readonly message: EncodedMessage
+  readonly delivery: InboundDelivery | undefined
+}
+
+/** Opens a sender for the link's target and answers the attach. Never rejects. */
+export async function bridgeInbound(link: InboundLink, context: BridgeContext): Promise<void> {
+  const { name, address, dynamic, capabilities } = link.request
+  if (link.targetless) return link.close(REFUSALS.targetless)
+  if (dynamic) return link.close(REFUSALS.dynamic)
+  const bridge = new InboundBridge(link)
+  try {
+    const sender = await context.connection.openSender({
+      name,
+      address,
+      kind: kindOf(capabilities),
+      onCredit: () => bridge.creditRose(),
+      onClosed: ({ error }) => link.close(error)
+    })
+    if (link.closed) await sender.close(link.closedByClient?.error)
+    else bridge.start(sender)
+  } catch (error) {
+    link.close(context.refusal(error))
+  }
+}
+
+class InboundBridge {
+  readonly #link: InboundLink
+  /** what came before the core's sender had credit again */
+  readonly #waiting: Waiting[] = []
+  #sender: Sender | undefined
+
+  constructor(link: InboundLink) {
+    this.#link = link
+  }
+
+  start(sender: Sender): void {
+    this.#sender = sender
+    this.#link.accept({
+      onMessage: (message, delivery) => this.#receive({ message, delivery }),
+      onAborted: () => this.#topUp(),
+      onClosed: closed => this.#closed(closed)
+    })
+    this.#topUp()
+  }
+
+  creditRose(): void {
+    for (let next = this.#next(); next !== undefined; next = this.#next()) this.#send(next)
+    this.#topUp()
+  }
+
+  #next(): Waiting | undefined {
+    return (this.#sender?.credit ?? 0) > 0 ? this.#waiting.shift() : undefined
+  }
+
+  #receive(received: Waiting): void {
+    if (this.#waiting.length === 0 && (this.#sender?.credit ?? 0) > 0) this.#send(received)
+    else this.#waiting.push(received)
+    this.#topUp()
+  }
+
+  #send({ message, delivery }: Waiting): void {
+    this.#sender?.send(message, outcome => {
+      if (delivery !== undefined) this.#link.settle(delivery, outcome)
+      this.#topUp()
+    })
+  }
+
+  /** In steps, so that not each message costs a flow. */
+  #topUp(): void {
+    const room = (this.#sender?.credit ?? 0) - this.#waiting.length
+    const { credit } = this.#link
+    const missing = Math.min(WINDOW, room) - credit
+    if (missing > 0 && (credit === 0 || missing >= WINDOW / 4)) this.#link.addCredit(missing)
+  }
+
+  #closed({ error }: LinkClosed): void {
+    this.#waiting.length = 0
+    void this.#sender?.close(error)
+  }
+}

@@ -1,0 +1,96 @@
+// The embedded host's AMQP 1.0 port.
+// Rule: a listener that is closed has no socket left; what a client can cost is limited by the options.
+
+import { createServer, type AddressInfo, type Server } from 'node:net'
+import type { Logger } from '../../plugin/host.js'
+import { lastEncoder, type CoreSpace } from './amqp-bridge.js'
+import { AmqpClient } from './amqp-connection.js'
+
+export interface AmqpListenerOptions {
+  readonly host: string
+  /** 0: any free one */
+  readonly port: number
+  readonly log: Logger
+  readonly maxConnections?: number | undefined
+  /** bytes of a frame that clients may send; announced */
+  readonly maxFrameSize?: number | undefined
+  /** bytes of a message that clients may send; announced */
+  readonly maxMessageSize?: number | undefined
+  /** announced; a client that is silent for twice as long is cut off, ms */
+  readonly idleTimeOutMs?: number | undefined
+  /** from the accepted socket to the client's open, ms */
+  readonly openTimeoutMs?: number | undefined
+  /** of one connection */
+  readonly maxSessions?: number | undefined
+  /** of one connection */
+  readonly maxLinks?: number | undefined
+}
+
+const DEFAULTS = {
+  maxConnections: 10_000,
+  maxFrameSize: 64 * 1024,
+  maxMessageSize: 16 * 1024 * 1024,
+  idleTimeOutMs: 30_000,
+  openTimeoutMs: 10_000,
+  maxSessions: 256,
+  maxLinks: 2048
+} as const
+
+/** for clients to read that the connection closes, ms */
+const CLOSE_DEADLINE_MS = 1000
+
+export interface AmqpListener {
+  readonly host: string
+  readonly port: number
+  /** Closes all connections; what is there after `deadlineMs` is cut off. */
+  close(deadlineMs?: number): Promise<void>
+}
+
+/** Serves AMQP clients of `space`. Rejects with the operating system's error where it cannot listen. */
+export async function listenAmqp(space: CoreSpace, options: AmqpListenerOptions): Promise<AmqpListener> {
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
+  const limits: typeof DEFAULTS = { ...DEFAULTS, ...given }
+  const clients = new Set<AmqpClient>()
+  const clientOptions = {
+    ...limits,
+    log: options.log,
+    containerId: space.name,
+    relay: space.capabilities.relay,
+    properties: { product: 'mqtt-over-amqp' },
+    encode: lastEncoder()
+  }
+  const server = createServer(socket => {
+    const client = new AmqpClient(socket, space, clientOptions)
+    clients.add(client)
+    socket.on('close', () => clients.delete(client))
+  })
+  server.maxConnections = limits.maxConnections
+  server.on('drop', () =>
+    options.log.warn({ maxConnections: limits.maxConnections }, 'too many AMQP connections')
+  )
+  const { address, port } = await listen(server, options)
+  return {
+    host: address,
+    port,
+    close: deadlineMs => closeAll(server, clients, deadlineMs ?? CLOSE_DEADLINE_MS)
+  }
+}
+
+function listen(server: Server, { host, port }: AmqpListenerOptions): Promise<AddressInfo> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen({ host, port }, () => {
+      server.off('error', reject)
+      resolve(server.address() as AddressInfo)
+    })
+  })
+}
+
+async function closeAll(server: Server, clients: ReadonlySet<AmqpClient>, deadlineMs: number): Promise<void> {
+  const closed = new Promise<void>(resolve => server.close(() => resolve()))
+  const error = { condition: 'amqp:connection:forced', description: 'the server is closing' }
+  const cut = setTimeout(() => [...clients].forEach(client => client.cut()), deadlineMs)
+  await Promise.all([...clients].map(client => client.close(error)))
+  await closed
+  clearTimeout(cut)
+}
