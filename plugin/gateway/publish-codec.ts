@@ -69,9 +69,11 @@ function isSame(text: string, bytes: Buffer, start: number): boolean {
 
 /** A view keeps all of its memory alive for as long as the payload sits in a queue. */
 function keepPayload(bytes: Buffer, start: number, end: number): Buffer {
-  const view = bytes.subarray(start, end)
-  const isMostOfIt = view.length >= COPY_BYTES && bytes.buffer.byteLength <= 2 * view.length
-  return isMostOfIt ? view : Buffer.from(view)
+  const size = end - start
+  if (size >= COPY_BYTES && bytes.buffer.byteLength <= 2 * size) return bytes.subarray(start, end)
+  const copy = Buffer.allocUnsafe(size)
+  bytes.copy(copy, 0, start, end)
+  return copy
 }
 
 /** The encoding of one publication, for its fan-out; one at a time, so one for a whole gateway will do. */

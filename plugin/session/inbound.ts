@@ -28,6 +28,8 @@ export class Inbound {
   #first: InFlight | undefined
   #last: InFlight | undefined
   #size = 0
+  /** the last one that was found good: most clients publish to few */
+  #topic = ''
 
   constructor(options: SessionOptions, clientId: string) {
     this.#options = options
@@ -41,8 +43,11 @@ export class Inbound {
 
   publish(packet: PublishPacket, token: Token): readonly Action[] {
     const { topic, payload, qos, retain, dup, packetId } = packet
-    const fault = findNameFault(topic, this.#options)
-    if (fault !== undefined) return closeWarned('topicNameInvalid', fault, { topic: shown(topic) })
+    if (topic !== this.#topic || topic === '') {
+      const fault = findNameFault(topic, this.#options)
+      if (fault !== undefined) return closeWarned('topicNameInvalid', fault, { topic: shown(topic) })
+      this.#topic = topic
+    }
     if (retain || qos === 2) return this.#refuseFeature(retain ? 'retained messages' : 'QoS 2')
     const clientId = this.#clientId
     if (packetId === undefined) {

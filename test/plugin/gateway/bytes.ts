@@ -1,5 +1,7 @@
 // Packets made by hand, byte by byte, so that they can be wrong in any way.
 
+import assert from 'node:assert/strict'
+import type { FailureCode } from '../../../plugin/errors.js'
 import { BridgeError } from '../../../plugin/errors.js'
 import { PacketStream } from '../../../plugin/gateway/packet-stream.js'
 import type { PacketStreamOptions } from '../../../plugin/gateway/packet-stream.js'
@@ -55,4 +57,39 @@ export function readAll(stream: PacketStream): (InboundPacket | BridgeError)[] {
     if (next instanceof BridgeError) break
   }
   return packets
+}
+
+/** Surrogates have no UTF-8. */
+export const SURROGATE = field(Buffer.from([0x61, 0xed, 0xa0, 0x80]))
+const OVERLONG = field(Buffer.from([0xc0, 0x80]))
+export const CUT = field(Buffer.from([0x61, 0xe2, 0x82]))
+const BEYOND = field(Buffer.from([0xf4, 0x90, 0x80, 0x80]))
+export const BAD_UTF8 = [
+  SURROGATE,
+  OVERLONG,
+  CUT,
+  BEYOND,
+  field(Buffer.from([0x80])),
+  field(Buffer.from([0xff]))
+]
+export const NUL = field(Buffer.from('a\0b'))
+
+/** The first thing that comes out of these bytes. */
+export function read(content: Buffer, version: 3 | 4 = 4): InboundPacket | BridgeError | undefined {
+  const stream = acceptedStream(version)
+  stream.push(content)
+  return stream.next()
+}
+
+/** The first thing that comes out of each of these is this failure. */
+export function assertRefused(code: FailureCode, ...contents: readonly Buffer[]): void {
+  for (const content of contents) {
+    const failure = read(content)
+    assert.ok(failure instanceof BridgeError, `${content.toString('hex')} was read`)
+    assert.equal(failure.code, code, `${content.toString('hex')}: ${failure.message}`)
+  }
+}
+
+export function assertMalformed(...contents: readonly Buffer[]): void {
+  assertRefused('malformedPacket', ...contents)
 }
