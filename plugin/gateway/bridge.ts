@@ -3,20 +3,12 @@
 
 import { randomUUID } from 'node:crypto'
 import type { Socket } from 'node:net'
-import { BridgeError, CONDITIONS } from '../errors.js'
-import type { Outcome } from '../host.js'
+import { BridgeError, type FailureCode } from '../errors.js'
 import { encodePublication } from '../messages/publish.js'
 import type { Publication } from '../messages/publication.js'
 import type { OutboundPacket, Qos } from '../mqtt/packets.js'
 import { Session } from '../session/session.js'
-import type {
-  Action,
-  OpenRequest,
-  PublishResult,
-  SessionEvent,
-  SessionOptions,
-  Token
-} from '../session/types.js'
+import type { Action, OpenRequest, SessionOptions, Token } from '../session/types.js'
 import { ClientSocket } from './client-socket.js'
 import { ClientSubscriptions, type Answer } from './client-subscriptions.js'
 import type { RegisteredClient } from './clients.js'
@@ -24,13 +16,19 @@ import type { GatewayParts } from './gateway-parts.js'
 import type { InboxClient } from './inbox.js'
 import { openSession } from './opening.js'
 import { encodePacket, PacketStream } from './packet-stream.js'
+import { publishResultOf } from './publish-result.js'
 import { Publisher } from './publisher.js'
+import { SessionDriver } from './session-driver.js'
 
 /** SUBSCRIBE and UNSUBSCRIBE packets of one client that are not answered yet. */
 const MAX_PENDING_REQUESTS = 16
 
-const ACCEPTED: PublishResult = { type: 'accepted' }
-const FAILED: PublishResult = { type: 'failed' }
+/** Ends that are nobody's fault. */
+const ORDINARY: ReadonlySet<FailureCode> = new Set([
+  'connectionLost',
+  'serverShuttingDown',
+  'sessionTakenOver'
+])
 
 /** What a client has from the host once it is connected. */
 interface Opened {
@@ -41,7 +39,7 @@ interface Opened {
 
 export class Bridge implements InboxClient, RegisteredClient {
   readonly #parts: GatewayParts
-  readonly #session: Session
+  readonly #driver: SessionDriver
   readonly #stream: PacketStream
   readonly #socket: ClientSocket
   readonly #onEnded: (bridge: Bridge) => void
@@ -50,16 +48,12 @@ export class Bridge implements InboxClient, RegisteredClient {
   #opening: Promise<void> | undefined
   #opened: Opened | undefined
   #ended: Promise<void> | undefined
-  #events: SessionEvent[] = []
-  #handling = false
   #pumping = false
   #reading = true
   #socketClosed = false
   #draining = false
   #drainError: BridgeError | undefined
   #unanswered = 0
-  #timer: NodeJS.Timeout | undefined
-  #timerAt = Infinity
 
   /** Serves `socket`; `onEnded` runs once, when nothing of it is left. */
   constructor(
@@ -71,7 +65,11 @@ export class Bridge implements InboxClient, RegisteredClient {
     const { packetBytes, connectPacketBytes } = parts.config().limits
     this.#parts = parts
     this.#onEnded = onEnded
-    this.#session = new Session(options, performance.now())
+    this.#driver = new SessionDriver(
+      new Session(options, performance.now()),
+      action => this.#perform(action),
+      error => this.#failed(error)
+    )
     this.#stream = new PacketStream({ maxPacketBytes: packetBytes, maxConnectBytes: connectPacketBytes })
     this.#socket = new ClientSocket(socket, parts.flusher, {
       onData: chunk => {
@@ -82,18 +80,17 @@ export class Bridge implements InboxClient, RegisteredClient {
         this.#socketClosed = true
         this.#pump()
       },
-      onCongested: () => this.#handle({ type: 'congested' }),
+      onCongested: () => this.#driver.handle({ type: 'congested' }),
       onUncongested: () => {
-        this.#handle({ type: 'uncongested' })
+        this.#driver.handle({ type: 'uncongested' })
         this.#pump()
       }
     })
-    this.#arm()
   }
 
   deliver(publication: Publication, grantedQos: Qos): void {
     const size = publication.payload.length + publication.topic.length
-    this.#handle({ type: 'delivery', delivery: { publication, grantedQos, size } })
+    this.#driver.handle({ type: 'delivery', delivery: { publication, grantedQos, size } })
   }
 
   sourceLost(filter: string): void {
@@ -101,11 +98,11 @@ export class Bridge implements InboxClient, RegisteredClient {
       'sourceLost',
       `publications of ${JSON.stringify(filter)} were lost at the host`
     )
-    this.#handle({ type: 'end', error })
+    this.#driver.handle({ type: 'end', error })
   }
 
   end(error: BridgeError): Promise<void> {
-    this.#handle({ type: 'end', error })
+    this.#driver.handle({ type: 'end', error })
     return this.#ended ?? Promise.resolve()
   }
 
@@ -113,8 +110,14 @@ export class Bridge implements InboxClient, RegisteredClient {
   drain(error: BridgeError): void {
     this.#draining = true
     this.#socket.setReading(false)
-    if (this.#unanswered === 0) this.#handle({ type: 'end', error })
+    if (this.#unanswered === 0) this.#driver.handle({ type: 'end', error })
     else this.#drainError = error
+  }
+
+  /** Only once the session is open, and no action comes before that. */
+  get #client(): Opened {
+    if (this.#opened === undefined) throw new Error('an action came before the session was open')
+    return this.#opened
   }
 
   get #mayRead(): boolean {
@@ -130,7 +133,7 @@ export class Bridge implements InboxClient, RegisteredClient {
     while (this.#mayRead) {
       const packet = this.#stream.next()
       if (packet === undefined) break
-      this.#handle(
+      this.#driver.handle(
         packet instanceof BridgeError ? { type: 'malformed', error: packet } : { type: 'packet', packet }
       )
     }
@@ -139,7 +142,7 @@ export class Bridge implements InboxClient, RegisteredClient {
     this.#setReading(this.#mayRead)
     // what was received before the socket went is still the client's word
     if (this.#socketClosed && (this.#mayRead || this.#draining || this.#opened === undefined)) {
-      this.#handle({ type: 'disconnected' })
+      this.#driver.handle({ type: 'disconnected' })
     }
   }
 
@@ -147,27 +150,7 @@ export class Bridge implements InboxClient, RegisteredClient {
     if (reading === this.#reading) return
     this.#reading = reading
     this.#socket.setReading(reading)
-    this.#handle({ type: reading ? 'resumed' : 'paused' })
-  }
-
-  #handle(event: SessionEvent): void {
-    if (this.#handling) {
-      this.#events.push(event)
-      return
-    }
-    this.#handling = true
-    try {
-      let next: SessionEvent | undefined = event
-      while (next !== undefined) {
-        for (const action of this.#session.handle(next, performance.now())) this.#perform(action)
-        next = this.#events.shift()
-      }
-    } catch (error) {
-      this.#failed(error)
-    } finally {
-      this.#handling = false
-    }
-    this.#arm()
+    this.#driver.handle({ type: reading ? 'resumed' : 'paused' })
   }
 
   #perform(action: Action): void {
@@ -182,15 +165,9 @@ export class Bridge implements InboxClient, RegisteredClient {
         this.#opening = this.#open(action.request)
         return
       case 'subscribe':
-        return this.#answer(
-          action.token,
-          this.#opened?.subscriptions.subscribe(action.packetId, action.filters)
-        )
+        return this.#answer(action.token, this.#client.subscriptions.subscribe(action))
       case 'unsubscribe':
-        return this.#answer(
-          action.token,
-          this.#opened?.subscriptions.unsubscribe(action.packetId, action.filters)
-        )
+        return this.#answer(action.token, this.#client.subscriptions.unsubscribe(action))
       case 'dropped':
         return this.#parts.counters.dropped[action.qos].add(1)
       case 'warn':
@@ -209,25 +186,25 @@ export class Bridge implements InboxClient, RegisteredClient {
 
   #send(token: Token, publication: Publication): void {
     this.#parts.counters.inbound[publication.qos].add(1)
-    const publisher = this.#opened?.publisher
+    const { publisher } = this.#client
     const message = encodePublication(publication)
     // QoS 0 is sent unsettled as well; nobody waits for its outcome
-    if (publication.qos === 0) return publisher?.publish(publication.topic, message)
+    if (publication.qos === 0) return publisher.publish(publication.topic, message)
     this.#unanswered += 1
-    publisher?.publish(publication.topic, message, outcome => {
+    publisher.publish(publication.topic, message, outcome => {
       this.#unanswered -= 1
-      this.#handle({ type: 'outcome', token, result: resultOf(outcome) })
+      this.#driver.handle({ type: 'outcome', token, result: publishResultOf(outcome) })
       this.#drained()
     })
   }
 
-  #answer(token: Token, answer: Promise<Answer> | undefined): void {
+  #answer(token: Token, answer: Promise<Answer>): void {
     this.#unanswered += 1
-    answer?.then(
+    answer.then(
       result => {
         this.#unanswered -= 1
-        if ('codes' in result) this.#handle({ type: 'answered', token, codes: result.codes })
-        else this.#handle({ type: 'unanswered', token, error: result.error })
+        if ('codes' in result) this.#driver.handle({ type: 'answered', token, codes: result.codes })
+        else this.#driver.handle({ type: 'unanswered', token, error: result.error })
         this.#drained()
         this.#pump()
       },
@@ -237,7 +214,7 @@ export class Bridge implements InboxClient, RegisteredClient {
 
   #drained(): void {
     if (this.#drainError !== undefined && this.#unanswered === 0)
-      this.#handle({ type: 'end', error: this.#drainError })
+      this.#driver.handle({ type: 'end', error: this.#drainError })
   }
 
   async #open(request: OpenRequest): Promise<void> {
@@ -254,17 +231,14 @@ export class Bridge implements InboxClient, RegisteredClient {
       })
       this.#opened = { clientId, publisher, subscriptions }
       this.#stream.accepted(request.protocolVersion)
-      this.#handle({ type: 'opened', sessionPresent: false })
+      this.#driver.handle({ type: 'opened', sessionPresent: false })
       this.#parts.counters.connects('accepted').add(1)
       this.#pump()
     } catch (error) {
       if (!(error instanceof BridgeError)) return this.#failed(error)
-      this.#parts.log.warn(
-        { ...this.#who(), code: error.code, detail: error.detail },
-        'a CONNECT was refused'
-      )
+      this.#parts.log.warn(this.#why(error), 'a CONNECT was refused')
       this.#parts.counters.connects(error.code).add(1)
-      this.#handle({ type: 'refused', error })
+      this.#driver.handle({ type: 'refused', error })
     }
   }
 
@@ -276,14 +250,11 @@ export class Bridge implements InboxClient, RegisteredClient {
 
   #close(error: BridgeError | undefined): void {
     if (this.#ended !== undefined) return
-    clearTimeout(this.#timer)
-    this.#timer = undefined
+    this.#driver.stop()
     this.#parts.counters.disconnects(error?.code ?? 'disconnect').add(1)
     if (error !== undefined && this.#opened !== undefined) {
-      this.#parts.log.warn(
-        { ...this.#who(), code: error.code, detail: error.detail },
-        'a client was disconnected'
-      )
+      const level = ORDINARY.has(error.code) ? 'debug' : 'warn'
+      this.#parts.log[level](this.#why(error), 'a client was disconnected')
     }
     this.#socket.end()
     this.#ended = this.#letGo()
@@ -309,57 +280,11 @@ export class Bridge implements InboxClient, RegisteredClient {
     this.#onEnded(this)
   }
 
-  /** One timer per client, moved only when it fires or when the deadline comes nearer. */
-  #arm(): void {
-    const { deadline } = this.#session
-    if (deadline === undefined || this.#ended !== undefined || deadline >= this.#timerAt) return
-    clearTimeout(this.#timer)
-    this.#timerAt = deadline
-    this.#timer = setTimeout(() => this.#onTimer(), Math.max(0, Math.ceil(deadline - performance.now())))
-  }
-
-  #onTimer(): void {
-    this.#timerAt = Infinity
-    const { deadline } = this.#session
-    if (deadline !== undefined && performance.now() >= deadline) this.#handle({ type: 'timeout' })
-    else this.#arm()
+  #why({ code, detail }: BridgeError): object {
+    return { ...this.#who(), code, detail }
   }
 
   #who(): object {
     return { clientId: this.#request?.clientId, ...this.#socket.remote }
-  }
-}
-
-function resultOf(outcome: Outcome): PublishResult {
-  switch (outcome.type) {
-    case 'accepted':
-      return ACCEPTED
-    case 'released':
-    case 'modified':
-      return FAILED
-    case 'rejected':
-      return {
-        type: 'rejected',
-        reason: reasonOf(outcome.condition),
-        description: `${outcome.condition}: ${outcome.description}`
-      }
-    default:
-      return outcome satisfies never
-  }
-}
-
-/** AMQP condition of a rejected publication to MQTT 5.0 reason code (protocol.md 9). */
-function reasonOf(condition: string): number {
-  switch (condition) {
-    case CONDITIONS.unauthorized:
-      return 0x87
-    case CONDITIONS.notFound:
-      return 0x90
-    case CONDITIONS.resourceLimit:
-      return 0x97
-    case CONDITIONS.messageSize:
-      return 0x95
-    default:
-      return 0x80
   }
 }

@@ -4,10 +4,13 @@
 import { BridgeError } from '../errors.js'
 import type { Outcome, Principal } from '../host.js'
 import { isHostQueue } from '../messages/addresses.js'
-import type { RequestedFilter } from '../session/types.js'
+import type { Action, RequestedFilter } from '../session/types.js'
 import type { Qos } from '../mqtt/packets.js'
 import type { GatewayParts } from './gateway-parts.js'
 import type { InboxClient } from './inbox.js'
+
+type SubscribeAction = Action & { type: 'subscribe' }
+type UnsubscribeAction = Action & { type: 'unsubscribe' }
 
 /** Codes per requested entry, in their order: a granted QoS, or a reason code from 0x80. */
 export type Answer = { readonly codes: readonly number[] } | { readonly error: BridgeError }
@@ -41,11 +44,11 @@ export class ClientSubscriptions {
     return this.#pending
   }
 
-  subscribe(packetId: number, filters: readonly RequestedFilter[]): Promise<Answer> {
+  subscribe({ packetId, filters }: SubscribeAction): Promise<Answer> {
     return this.#next(() => this.#subscribe(packetId, filters))
   }
 
-  unsubscribe(packetId: number, filters: readonly string[]): Promise<Answer> {
+  unsubscribe({ packetId, filters }: UnsubscribeAction): Promise<Answer> {
     return this.#next(() => this.#unsubscribe(packetId, filters))
   }
 
