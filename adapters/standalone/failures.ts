@@ -8,9 +8,9 @@ import { StartupError } from './startup-error.js'
 
 const LISTEN_FAULTS: Readonly<Record<string, string>> = {
   EADDRINUSE: 'the port is in use; expected a free one',
-  EACCES: 'no right to listen on this port; expected one above 1023',
-  EADDRNOTAVAIL: 'this machine does not have the address',
-  ENOTFOUND: 'the host name has no address'
+  EACCES: 'no permission; expected a port above 1023',
+  EADDRNOTAVAIL: 'no such address here',
+  ENOTFOUND: 'no such address here'
 }
 
 const DIRECTORY_FAULTS: Readonly<Record<string, string>> = {
@@ -28,7 +28,10 @@ export function listenFailure(space: SpaceConfiguration, error: unknown): unknow
   const fault = LISTEN_FAULTS[codeOf(error)]
   if (fault === undefined) return error
   const { host, port } = space.amqp
-  return new StartupError(1, `space ${space.name}: AMQP port ${port} on ${host}: ${fault}`)
+  return new StartupError(
+    1,
+    `space ${space.name}: the AMQP listener cannot listen on ${host}:${port}: ${fault}`
+  )
 }
 
 /** The data directory of a space could not be opened. */

@@ -30,10 +30,9 @@ export class MosquittoSub {
 
   private constructor(port: number, args: readonly string[], onSubscribed: () => void) {
     const format = ['-F', '> %t %q %r %p']
-    // -d: it says on stdout when it is subscribed
-    this.#child = spawn('mosquitto_sub', ['-h', '127.0.0.1', '-p', String(port), '-d', ...format, ...args], {
-      stdio: ['ignore', 'pipe', 'pipe']
-    })
+    // -d: it says on stdout when it is subscribed; stdbuf: a line at once, though stdout is a pipe
+    const command = ['-oL', 'mosquitto_sub', '-h', '127.0.0.1', '-p', String(port), '-d', ...format, ...args]
+    this.#child = spawn('stdbuf', command, { stdio: ['ignore', 'pipe', 'pipe'] })
     let stderr = ''
     this.#child.stderr.setEncoding('utf8').on('data', (text: string) => {
       stderr += text
