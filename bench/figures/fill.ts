@@ -1,5 +1,6 @@
 // Fills a durable queue of the server: MQTT publishers with QoS 1, and the AMQP client whose queue it is.
 
+import { randomBytes } from 'node:crypto'
 import { AmqpClient } from '../amqp/client.js'
 import { RawClient } from '../mqtt/client.js'
 import { publishPacket } from '../mqtt/packets.js'
@@ -9,6 +10,7 @@ export const CLIENT_ID = 'figures'
 export const PAYLOAD_BYTES = 100
 const PUBLISHERS = 64
 const PACKET_IDS = 60_000
+const RANDOM = randomBytes(1 << 20)
 
 /** Makes the queue of CLIENT_ID and a route to it. */
 export async function makeQueue(ports: Ports): Promise<void> {
@@ -23,8 +25,18 @@ export interface FillOptions {
   readonly unacknowledged: number
 }
 
-/** The marker that payload `index` of `publisher` repeats: one that a write was split in is still whole elsewhere. */
+/** The marker at both ends of payload `index` of `publisher`: where a write was split in one, the other is whole. */
 export const markerOf = (publisher: number, index: number): string => `m${publisher}-${index};`
+
+/** What no store can compress, between two markers. */
+function payloadOf(publisher: number, index: number): Buffer {
+  const marker = markerOf(publisher, index)
+  const from = (index * 7919 + publisher) % (RANDOM.length - PAYLOAD_BYTES)
+  const payload = Buffer.from(RANDOM.subarray(from, from + PAYLOAD_BYTES))
+  payload.write(marker, 0, 'latin1')
+  payload.write(marker, PAYLOAD_BYTES - marker.length, 'latin1')
+  return payload
+}
 
 /** 64 publishers; resolves when all is acknowledged. */
 export async function fill(ports: Ports, options: FillOptions): Promise<void> {
@@ -52,10 +64,7 @@ async function publish(ports: Ports, publisher: number, options: FillOptions): P
   const pump = (): void => {
     const packets: Buffer[] = []
     while (sent < messages && sent - acknowledged < options.unacknowledged) {
-      const marker = markerOf(publisher, sent)
-      const payload = Buffer.from(
-        marker.repeat(Math.ceil(PAYLOAD_BYTES / marker.length)).slice(-PAYLOAD_BYTES)
-      )
+      const payload = payloadOf(publisher, sent)
       packets.push(publishPacket(`figures/${publisher}`, payload, 1, (sent % PACKET_IDS) + 1))
       sent += 1
     }
