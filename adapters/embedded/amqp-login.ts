@@ -1,11 +1,11 @@
 // The login of an AMQP client: SASL on a fresh socket.
 // Rule: nobody gets past without a mechanism that we offered; one try, then the socket ends; until then a client can make us hold one
-// small frame.
+// small frame. A client that skips SASL, as AMQP allows, is one that comes as ANONYMOUS: let in only where that is offered.
 
 import type { Socket } from 'node:net'
 import type { AddressSpace, Credentials, Logger, Principal } from '../../plugin/host.js'
 import type { FrameReader } from '../rhea/frame-reader.js'
-import { readSaslInit, SASL_HEADER, saslMechanisms, saslOutcome } from '../rhea/sasl-server.js'
+import { AMQP_HEADER, readSaslInit, SASL_HEADER, saslMechanisms, saslOutcome } from '../rhea/sasl-server.js'
 import type { SaslMechanism } from '../rhea/sasl-server.js'
 
 type Authenticator = Pick<AddressSpace, 'authenticate'>
@@ -24,8 +24,14 @@ export async function login(
   log: Logger
 ): Promise<Principal | undefined> {
   const header = await pull(socket, reader, () => reader.header())
-  if (header?.equals(SASL_HEADER) !== true) {
-    if (header !== undefined) log.warn({ peer: peerOf(socket) }, 'an AMQP client did not log in with SASL')
+  if (header === undefined) return undefined
+  if (header.equals(AMQP_HEADER)) {
+    const anonymous = await space.authenticate({ mechanism: 'ANONYMOUS' })
+    reader.unread(header)
+    if ('principal' in anonymous) return anonymous.principal
+  }
+  if (!header.equals(SASL_HEADER)) {
+    log.warn({ peer: peerOf(socket) }, 'an AMQP client did not log in with SASL')
     socket.end(SASL_HEADER) // what we speak (part 2, section 2.2)
     return undefined
   }

@@ -37,6 +37,11 @@ export class FrameReader {
     return this.#pending.length < HEADER_BYTES ? undefined : this.#cut(HEADER_BYTES)
   }
 
+  /** Puts back what header() gave, for whoever reads next. */
+  unread(header: Buffer): void {
+    this.#pending = Buffer.concat([header, this.#pending])
+  }
+
   /** The next frame, once it is whole. */
   frame(type: FrameType): Buffer | undefined {
     const size = this.#whole(0, type)
