@@ -1,18 +1,15 @@
 // A link on which a client receives from us.
-// Rule: nothing is handed to rhea without a reservation, which stands for the client's credit and a place in the session's ring of
-// unsettled deliveries: one delivery without either would block the session (rhea.md). Credit that the client takes back is gone
-// for what was not handed over yet.
+// Rule: nothing is handed over without a reservation, which stands for the client's credit, a place among the session's unsettled
+// deliveries and room in its socket. Credit that the client takes back is gone for what was not handed over yet.
 
 import type { LinkClosed, LinkError, Outcome } from '../../plugin/host.js'
 import { readOutcome } from './outcomes.js'
-import { dropPending, ringEntries } from './rhea.js'
-import type { RheaDisposition, RheaFlow, RheaLink, RheaOutgoingDelivery } from './rhea.js'
+import type { OutgoingTransfers } from './outgoing-transfers.js'
+import type { RheaDisposition, RheaFlow, RheaLink } from './rhea.js'
 import { attachRequest, echoSource, echoTerminus, LinkEnd } from './server-link.js'
 import type { AttachRequest, LinkContext, OnClosed } from './server-link.js'
 
 const SETTLED = 1
-/** rhea does not wrap delivery ids at 2^32 */
-const LAST_DELIVERY_ID = 0xffff0000
 
 export interface OutboundHandlers {
   /** More may be reserved than before, or less, or `draining` changed. */
@@ -20,9 +17,11 @@ export interface OutboundHandlers {
   readonly onClosed: OnClosed
 }
 
-/** Places in a session's ring that its links have reserved and not used. */
-export interface Reservations {
-  count: number
+/** What the links of a session share. */
+export interface SessionOutput {
+  readonly transfers: OutgoingTransfers
+  /** places that links have reserved and not used */
+  reserved: number
   /** links that wanted more than there was */
   readonly starving: Set<OutboundLink>
 }
@@ -32,20 +31,20 @@ export class OutboundLink {
   /** the client wants deliveries settled */
   readonly presettled: boolean
   readonly #context: LinkContext
-  readonly #reservations: Reservations
+  readonly #output: SessionOutput
   readonly #end: LinkEnd
   readonly #link: RheaLink
   #handlers: OutboundHandlers | undefined
-  /** deliveries handed to rhea since the start, and credit drained: delivery-count once rhea has written them */
+  /** deliveries handed over since the start, and credit drained: delivery-count once all are written */
   #sent = 0
   /** credit that is left */
   #credit = 0
   #reserved = 0
   #draining = false
 
-  constructor(context: LinkContext, reservations: Reservations, link: RheaLink, name: string) {
+  constructor(context: LinkContext, output: SessionOutput, link: RheaLink, name: string) {
     this.#context = context
-    this.#reservations = reservations
+    this.#output = output
     this.#link = link
     this.#end = new LinkEnd(context, link)
     this.request = attachRequest(name, this.#end.source)
@@ -110,19 +109,19 @@ export class OutboundLink {
   /** Reserves up to `wanted` sends; how many it got. When there may be more, onFlow runs. */
   reserve(wanted: number): number {
     if (this.#end.closed) return 0
-    const places = this.#context.session.outgoing.deliveries.available() - this.#reservations.count
+    const places = this.#output.transfers.places - this.#output.reserved
     const asked = Math.min(wanted, this.#credit - this.#reserved)
     const got = Math.max(0, this.#context.congested() ? 0 : Math.min(asked, places))
-    if (got < asked) this.#reservations.starving.add(this)
+    if (got < asked) this.#output.starving.add(this)
     this.#reserved += got
-    this.#reservations.count += got
+    this.#output.reserved += got
     return got
   }
 
   /** Gives reserved sends back. */
   unreserve(count = this.#reserved): void {
     this.#reserved -= count
-    this.#reservations.count -= count
+    this.#output.reserved -= count
   }
 
   /** Sends on a reservation; false: there is none, or the client has taken its credit back. */
@@ -130,20 +129,10 @@ export class OutboundLink {
     if (this.#end.closed || this.#reserved === 0) return false
     this.unreserve(1)
     if (this.#credit === 0) return false
-    const { outgoing } = this.#context.session
-    if (outgoing.next_delivery_id >= LAST_DELIVERY_ID) {
-      this.#context.fail({
-        condition: 'amqp:connection:forced',
-        description: 'delivery ids are used up: connect again'
-      })
-      return false
-    }
-    const tag = Buffer.allocUnsafe(4)
-    tag.writeUInt32BE(this.#sent)
     this.#credit--
     this.#sent = (this.#sent + 1) >>> 0
-    const delivery = this.#link.send(bytes, tag, 0) // settles by itself where the link's mode is settled
-    if (!this.presettled) delivery.done = onOutcome
+    this.#output.transfers.push({ link: this.#link, settled: this.presettled, onOutcome }, bytes)
+    this.#context.connection._register()
     return true
   }
 
@@ -168,7 +157,7 @@ export class OutboundLink {
     const unseen = (this.#sent - (delivery_count ?? 0)) >>> 0
     const pending = (this.#sent - this.#link.delivery_count) >>> 0
     this.#credit = Math.max(0, (link_credit ?? 0) - unseen)
-    this.#link.credit = this.#credit + pending // what rhea has is as good as sent
+    this.#link.credit = this.#credit + pending // what is handed over is as good as sent
     this.#draining = drain === true
     if (echo === true) this.#writeFlow()
     if (this.#end.closed) return
@@ -176,17 +165,9 @@ export class OutboundLink {
     this.#handlers?.onFlow()
   }
 
-  /** Takes the client's word on one delivery. */
-  disposition(delivery: RheaOutgoingDelivery, { settled, state }: RheaDisposition): void {
-    if (delivery.remote_settled) return
-    const outcome = readOutcome(state) ?? (settled === true ? this.#defaultOutcome() : undefined)
-    if (outcome === undefined) return
-    if (settled === true) delivery.settled = true
-    else delivery.update(true) // the outcome is known; rcv-settle-mode second waits for this
-    delivery.remote_settled = true
-    const { done } = delivery
-    delivery.done = undefined
-    done?.(outcome)
+  /** What the client says of one of its deliveries; undefined: nothing that ends it. */
+  outcomeOf({ settled, state }: RheaDisposition): Outcome | undefined {
+    return readOutcome(state) ?? (settled === true ? this.#defaultOutcome() : undefined)
   }
 
   /** The client's end of the link is gone; tells the owner. */
@@ -208,15 +189,8 @@ export class OutboundLink {
 
   #dropUnsettled(): void {
     this.unreserve()
-    this.#reservations.starving.delete(this)
-    const { outgoing } = this.#context.session
-    dropPending(outgoing, this.#link)
-    for (const delivery of ringEntries(outgoing.deliveries)) {
-      if (delivery.link !== this.#link) continue
-      delivery.settled = true
-      delivery.remote_settled = true
-      delivery.done = undefined
-    }
+    this.#output.starving.delete(this)
+    this.#output.transfers.drop(this.#link)
   }
 
   #writeFlow(): void {

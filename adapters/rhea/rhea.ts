@@ -3,7 +3,6 @@
 
 import rhea from 'rhea'
 import type { EventEmitter } from 'node:events'
-import type { Outcome } from '../../plugin/host.js'
 import type { ConnectionOptions, Container } from 'rhea'
 
 /** Reads at `position`; nothing is checked: scan the bytes first. */
@@ -54,6 +53,7 @@ export interface RheaOpen {
 
 export interface RheaBegin {
   readonly remote_channel: Field<number>
+  readonly incoming_window: Field<number>
   handle_max: Field<number>
 }
 
@@ -157,15 +157,6 @@ export interface RheaIncomingDelivery extends RheaDelivery {
   readonly format: Field<number>
 }
 
-export interface RheaOutgoingDelivery extends RheaDelivery {
-  /** frames' payloads, sent from next_to_send on */
-  readonly data: readonly Buffer[]
-  readonly next_to_send: number
-  update(settled: boolean, state?: RheaTyped): void
-  /** ours: takes the outcome */
-  done?: ((outcome: Outcome) => void) | undefined
-}
-
 export interface RheaIncoming {
   readonly deliveries: RheaRing<RheaIncomingDelivery>
   next_transfer_id: number
@@ -175,14 +166,12 @@ export interface RheaIncoming {
   update(delivery: RheaIncomingDelivery, settled: boolean, state: RheaTyped | undefined): void
 }
 
+/** What rhea's session asks of its queue of transfers. */
 export interface RheaOutgoing {
-  readonly deliveries: RheaRing<RheaOutgoingDelivery>
-  next_delivery_id: number
-  next_pending_delivery: number
-  next_transfer_id: number
-  remote_next_transfer_id: number
-  remote_window: number
-  on_disposition(fields: RheaDisposition): void
+  readonly deliveries: { available(): number }
+  readonly window: number
+  readonly next_transfer_id: number
+  process(): void
 }
 
 export interface RheaLink {
@@ -197,7 +186,6 @@ export interface RheaLink {
   set_source(fields: object): void
   set_target(fields: object): void
   flow(credit: number): void
-  send(bytes: Buffer, tag: Buffer, format: 0): RheaOutgoingDelivery
   close(error?: RheaError): void
   detach(): void
   remove(): void
@@ -208,10 +196,10 @@ export interface RheaLink {
 export interface RheaSession {
   readonly state: EndpointState
   readonly incoming: RheaIncoming
-  readonly outgoing: RheaOutgoing
+  outgoing: RheaOutgoing
   readonly links: Record<string, RheaLink>
   readonly local: { readonly channel: number; readonly begin: RheaBegin }
-  readonly remote: { readonly handles: Record<number, RheaLink>; end?: RheaEnd }
+  readonly remote: { readonly handles: Record<number, RheaLink>; readonly begin: RheaBegin }
   create_sender(key: string): RheaLink
   create_receiver(key: string): RheaLink
   remove_link(link: RheaLink): void
@@ -266,56 +254,4 @@ export const rheaTypes = inside.types
 export function createConnection(options: object): RheaConnection {
   const container: Container = rhea.create_container()
   return container.create_connection(options as ConnectionOptions) as unknown as RheaConnection
-}
-
-/** The deliveries of a ring, oldest first; not those that come while it is read. */
-export function* ringEntries<D extends RheaDelivery>(ring: RheaRing<D>): Generator<D> {
-  const { head, size, capacity, entries } = ring
-  for (let i = 0; i < size; i++) {
-    const entry = entries[(head + i) % capacity]
-    if (entry !== undefined) yield entry
-  }
-}
-
-/** The deliveries of a ring with ids from `first` to `last`, as serial numbers; what a peer names beyond them is left out. */
-export function* ringRange<D extends RheaDelivery>(
-  ring: RheaRing<D>,
-  first: number,
-  last: number
-): Generator<D> {
-  const { head, size, capacity, entries } = ring
-  const start = entries[head]?.id
-  if (size === 0 || start === undefined) return
-  // a distance of more than half the numbers is one backwards, from before the ring
-  const from = Math.max((first - start) | 0, 0)
-  const to = Math.min((last - start) | 0, size - 1)
-  for (let i = from; i <= to; i++) {
-    const entry = entries[(head + i) % capacity]
-    if (entry !== undefined) yield entry
-  }
-}
-
-/**
- * Takes the deliveries of a link that have not gone out from the ring; rhea would wait for its credit for ever. Ids were not seen
- * by the peer, so those behind move up; one that went out in part counts as sent.
- */
-export function dropPending(outgoing: RheaOutgoing, link: RheaLink): void {
-  const ring = outgoing.deliveries
-  const unsent = [...ringRange(ring, outgoing.next_pending_delivery, outgoing.next_delivery_id - 1)]
-  const [first] = unsent
-  if (first?.link === link && first.next_to_send > 0) {
-    first.settled = true
-    first.remote_settled = true
-    outgoing.next_pending_delivery++
-    unsent.shift()
-  }
-  if (!unsent.some(delivery => delivery.link === link)) return
-  ring.tail = (ring.tail - unsent.length + ring.capacity) % ring.capacity
-  ring.size -= unsent.length
-  outgoing.next_delivery_id -= unsent.length
-  for (const delivery of unsent) {
-    if (delivery.link === link) continue
-    delivery.id = outgoing.next_delivery_id++
-    ring.push(delivery)
-  }
 }

@@ -148,11 +148,11 @@ export class ServerConnection {
     const context = {
       connection: this.#rhea,
       session,
+      write: (bytes: Buffer) => void this.#batch.write(bytes),
       maxMessageSize: this.#options.maxMessageSize,
       congested: () => this.#batch.waiting > CONGESTED_BYTES,
       hold: (bytes: number, complete: boolean) => this.#hold(bytes, complete),
-      release: (bytes: number, complete: boolean) => this.#hold(-bytes, complete),
-      fail: (error: LinkError) => this.#fail(new AmqpError(error.condition, error.description))
+      release: (bytes: number, complete: boolean) => this.#hold(-bytes, complete)
     }
     const owner = {
       addLink: () => {

@@ -17,6 +17,8 @@ import type {
 export interface LinkContext {
   readonly connection: RheaConnection
   readonly session: RheaSession
+  /** Writes whole frames, behind all that rhea has written. */
+  readonly write: (bytes: Buffer) => void
   /** bytes */
   readonly maxMessageSize: number
   /** Nothing can be written to the client at the moment. */
@@ -24,8 +26,6 @@ export interface LinkContext {
   /** Bytes of messages that came and are not settled; false: the connection cannot hold these. */
   hold(bytes: number, complete: boolean): void
   release(bytes: number, complete: boolean): void
-  /** ends the whole connection */
-  fail(error: LinkError): void
 }
 
 /** What a client asked for when it attached. */
@@ -122,7 +122,7 @@ export class LinkEnd {
     if (!this.#held) return
     this.#held = false
     Reflect.deleteProperty(this.link, '_process')
-    this.#context.connection._register()
+    this.#context.connection._process() // at once: nothing of the link may go out before its attach
   }
 
   /** Detaches; whoever had answered by then. */

@@ -7,8 +7,9 @@ import type { LinkClosed } from '../../plugin/host.js'
 import { InboundLink } from './inbound-link.js'
 import { readError } from './outcomes.js'
 import { OutboundLink } from './outbound-link.js'
-import type { Reservations } from './outbound-link.js'
-import { ringRange } from './rhea.js'
+import type { SessionOutput } from './outbound-link.js'
+import { OutgoingTransfers } from './outgoing-transfers.js'
+import { ringRange } from './delivery-ring.js'
 import type {
   RheaAttach,
   RheaDetach,
@@ -43,7 +44,7 @@ export class ServerSession {
   readonly #context: LinkContext
   readonly #owner: SessionOwner
   readonly #links = new Map<RheaLink, ServerLink>()
-  readonly #reservations: Reservations = { count: 0, starving: new Set() }
+  readonly #output: SessionOutput
   readonly #handleMax: number
 
   constructor(context: LinkContext, owner: SessionOwner, handleMax: number) {
@@ -52,7 +53,8 @@ export class ServerSession {
     this.#owner = owner
     this.#handleMax = handleMax
     this.#session.local.begin.handle_max = handleMax
-    this.#session.outgoing.remote_next_transfer_id = this.#session.outgoing.next_transfer_id
+    this.#output = { transfers: this.#makeTransfers(), reserved: 0, starving: new Set() }
+    this.#session.outgoing = this.#output.transfers
     this.#session.on_attach = frame => this.#attach(frame)
     this.#session.on_flow = frame => this.#flow(frame.performative)
     this.#session.on_transfer = frame => this.#transfer(frame)
@@ -61,10 +63,22 @@ export class ServerSession {
     this.#session.on_end = frame => this.#ended(frame.performative)
   }
 
+  #makeTransfers(): OutgoingTransfers {
+    const { local, remote } = this.#session
+    const { connection, write } = this.#context
+    const maxFrameSize = connection.remote.open?.max_frame_size ?? undefined
+    return new OutgoingTransfers({
+      channel: local.channel,
+      maxFrameSize,
+      window: remote.begin.incoming_window ?? 0,
+      write
+    })
+  }
+
   /** Lets links that wait for places, or for the client's socket, go on. */
   wake(): void {
-    const links = [...this.#reservations.starving]
-    this.#reservations.starving.clear()
+    const links = [...this.#output.starving]
+    this.#output.starving.clear()
     for (const link of links) link.wake()
   }
 
@@ -106,7 +120,7 @@ export class ServerSession {
 
   #open(link: RheaLink, role: boolean, name: string, strange: boolean): void {
     const server = role
-      ? new OutboundLink(this.#context, this.#reservations, link, name)
+      ? new OutboundLink(this.#context, this.#output, link, name)
       : new InboundLink(this.#context, link, name)
     this.#links.set(link, server)
     if (strange) {
@@ -119,11 +133,8 @@ export class ServerSession {
   }
 
   #flow(fields: RheaFlow): void {
-    const { outgoing } = this.#session
-    // all that rhea counts grows past 2^32; the client's count is the last 32 bits of it
-    const unseen = (outgoing.next_transfer_id - (fields.next_incoming_id ?? 0)) >>> 0
-    outgoing.remote_next_transfer_id = outgoing.next_transfer_id - unseen
-    outgoing.remote_window = fields.incoming_window ?? 0
+    this.#output.transfers.flow(fields.next_incoming_id ?? 0, fields.incoming_window ?? 0)
+    this.#owner.onPlaces(this)
     const { handle } = fields
     if (typeof handle === 'number') {
       const server = this.#links.get(this.#link(handle))
@@ -150,11 +161,12 @@ export class ServerSession {
       throw new AmqpError('amqp:decode-error', 'a disposition without delivery ids')
     }
     if (role) {
-      const { deliveries, next_pending_delivery } = this.#session.outgoing
-      for (const delivery of ringRange(deliveries, first, last)) {
+      for (const [id, delivery] of this.#output.transfers.range(first, last)) {
         const server = this.#links.get(delivery.link)
-        if (delivery.id < next_pending_delivery && server instanceof OutboundLink)
-          server.disposition(delivery, fields)
+        const outcome = server instanceof OutboundLink ? server.outcomeOf(fields) : undefined
+        if (outcome === undefined) continue
+        this.#output.transfers.settle(id, settled !== true)
+        delivery.onOutcome(outcome)
       }
       this.#owner.onPlaces(this)
     } else if (settled === true) {
