@@ -1,0 +1,314 @@
+import assert from 'node:assert/strict'
+import * as fc from 'fast-check'
+import type { EmbeddedConnection } from '../../../adapters/embedded/index.js'
+import type { Outcome } from '../../../plugin/host.js'
+import {
+  ACCEPTED,
+  Bench,
+  empty,
+  FAILED,
+  fleeting,
+  message,
+  receive,
+  RELEASED,
+  send,
+  textOf,
+  turn,
+  type Received
+} from './broker-fixture.js'
+
+/** So small that a few messages page. */
+const SMALL = { queueMessages: 8, idleQueueMessages: 3 }
+
+const numbers = (from: number, to: number): string[] =>
+  Array.from({ length: to - from }, (_, i) => String(from + i))
+
+describe('a durable queue of the embedded host', () => {
+  let bench: Bench
+  let connection: EmbeddedConnection
+
+  beforeEach(async () => {
+    bench = await Bench.open({ limits: SMALL })
+    connection = await bench.space.connect('service')
+  })
+
+  afterEach(() => bench.close())
+
+  async function restart(): Promise<void> {
+    await bench.restart()
+    connection = await bench.space.connect('service')
+  }
+
+  /** Sends all at once; resolves when all are accepted. */
+  async function fill(texts: readonly string[], durable = (_: number) => true): Promise<void> {
+    const sender = await connection.openSender({ address: 'work' })
+    const outcomes = texts.map(
+      (text, i) =>
+        new Promise<Outcome>(resolve => sender.send(durable(i) ? message(text) : fleeting(text), resolve))
+    )
+    for (const outcome of await Promise.all(outcomes)) assert.deepEqual(outcome, ACCEPTED)
+  }
+
+  it('delivers a durable message only after it is on disk', async () => {
+    const { deliveries } = await receive(connection, 'work')
+    const before = bench.space.statistics.syncs
+    const sender = await connection.openSender({ address: 'work' })
+    const outcome = new Promise<Outcome>(resolve => sender.send(message('1'), resolve))
+    assert.equal(deliveries.length, 0)
+    await outcome
+    await turn()
+    assert.equal(deliveries.length, 1)
+    assert.equal(bench.space.statistics.syncs, before + 1)
+  })
+
+  it('takes and delivers a non-durable message at once, with no disk', async () => {
+    const { texts } = await receive(connection, 'work')
+    await turn()
+    const before = bench.space.statistics.syncs
+    const sender = await connection.openSender({ address: 'work' })
+    let outcome: Outcome | undefined
+    sender.send(fleeting('1'), given => (outcome = given))
+    assert.deepEqual([texts(), outcome], [['1'], ACCEPTED])
+    assert.equal(bench.space.statistics.syncs, before)
+  })
+
+  it('keeps durable and non-durable messages in order', async () => {
+    const { texts } = await receive(connection, 'work')
+    await fill(numbers(0, 30), i => i % 3 === 0)
+    await turn()
+    assert.deepEqual(texts(), numbers(0, 30))
+  })
+
+  it('keeps the order of a queue that is far longer than its memory', async () => {
+    await fill(numbers(0, 200), i => i % 4 !== 0)
+    assert.deepEqual((await empty(connection, 'work')).texts(), numbers(0, 200))
+  })
+
+  it('has a long queue after a restart, in order, with the same ids', async () => {
+    await fill(numbers(0, 60))
+    const before = await receive(connection, 'work', { window: 60 })
+    while (before.deliveries.length < 60) await turn()
+    await restart()
+    const after = await empty(connection, 'work')
+    assert.deepEqual(after.texts(), numbers(0, 60))
+    assert.deepEqual(
+      after.deliveries.map(({ id }) => id),
+      before.deliveries.map(({ id }) => id)
+    )
+  })
+
+  it('counts nothing as failed when it was stopped in order', async () => {
+    await fill(numbers(0, 5))
+    const { deliveries } = await receive(connection, 'work')
+    while (deliveries.length < 5) await turn()
+    await restart()
+    const again = await empty(connection, 'work')
+    assert.deepEqual(
+      again.deliveries.map(({ deliveryCount }) => deliveryCount),
+      [0, 0, 0, 0, 0]
+    )
+  })
+
+  it('remembers failed deliveries over restarts', async () => {
+    await fill(numbers(0, 20))
+    for (const expected of [0, 1, 2]) {
+      const { deliveries } = await receive(connection, 'work', { window: 20 })
+      while (deliveries.length < 20) await turn()
+      assert.deepEqual(new Set(deliveries.map(({ deliveryCount }) => deliveryCount)), new Set([expected]))
+      connection.lose()
+      await restart()
+    }
+  })
+
+  it('never gives an id twice, whatever was consumed before a restart', async () => {
+    const ids = new Set<string | undefined>()
+    for (let round = 0; round < 4; round++) {
+      await fill(numbers(0, 5))
+      const { deliveries } = await empty(connection, 'work')
+      for (const { id } of deliveries) ids.add(id)
+      await restart()
+    }
+    assert.equal(ids.size, 20)
+  })
+
+  it('gives a new queue of an old name ids of its own', async () => {
+    const name = '$mqtt.to.c1.publish'
+    const ids = new Set<string | undefined>()
+    for (let round = 0; round < 2; round++) {
+      await bench.space.queues.create(name)
+      await send(connection, name, message('1'))
+      const { deliveries } = await receive(connection, name)
+      while (deliveries.length < 1) await turn()
+      ids.add(deliveries[0]?.id)
+      await bench.space.queues.delete(name)
+    }
+    assert.equal(ids.size, 2)
+  })
+
+  it('brings nothing of a deleted queue back', async () => {
+    const name = '$mqtt.to.c1.publish'
+    await bench.space.queues.create(name)
+    for (const text of numbers(0, 20)) await send(connection, name, message(text))
+    await bench.space.queues.delete(name)
+    await bench.space.queues.create(name)
+    assert.deepEqual((await empty(connection, name)).texts(), [])
+    await restart()
+    assert.deepEqual((await empty(connection, name)).texts(), [])
+    assert.deepEqual(await bench.space.queues.list('$'), [name])
+  })
+
+  it('delivers what is published while it reads from the store, in order', async () => {
+    await fill(numbers(0, 50))
+    const received = await receive(connection, 'work', { window: 5, accepting: true })
+    for (let i = 50; i < 150; i += 10) await fill(numbers(i, i + 10))
+    while (received.deliveries.length < 150) await turn()
+    assert.deepEqual(received.texts(), numbers(0, 150))
+  })
+
+  it('holds no more in memory than its window', async () => {
+    await fill(numbers(0, 100))
+    const first = await receive(connection, 'work', { window: 1 })
+    while (first.deliveries.length < 1) await turn()
+    await first.receiver.close()
+    // what a browser sees in memory comes at once, and the rest by reading
+    const seen = await receive(connection, 'work', { window: 1000, browse: true })
+    await turn()
+    await turn()
+    assert.ok(seen.deliveries.length <= SMALL.queueMessages + 1, String(seen.deliveries.length))
+    await seen.receiver.drain()
+    assert.deepEqual(seen.texts(), numbers(0, 100))
+    assert.deepEqual((await empty(connection, 'work')).texts(), numbers(0, 100))
+  })
+
+  it('moves a rejected message to DLQ, durably, and a rejected one of DLQ nowhere', async () => {
+    await fill(['good', 'bad', 'worse'])
+    const { deliveries } = await receive(connection, 'work')
+    while (deliveries.length < 3) await turn()
+    const no: Outcome = { type: 'rejected', condition: 'amqp:not-allowed', description: 'no' }
+    deliveries[1]?.settle(no)
+    deliveries[2]?.settle(no)
+    deliveries[0]?.settle(ACCEPTED)
+    await restart()
+    assert.deepEqual((await empty(connection, 'work')).texts(), [])
+    const dead = await receive(connection, 'DLQ')
+    while (dead.deliveries.length < 2) await turn()
+    assert.deepEqual(dead.texts(), ['bad', 'worse'])
+    dead.deliveries[0]?.settle(no)
+    await dead.receiver.close()
+    assert.deepEqual((await empty(connection, 'DLQ')).texts(), ['worse'])
+  })
+
+  it('never delivers an expired message, from memory or from the store', async () => {
+    const ttl = (text: string, ttlMs: number) => send(connection, 'work', message(text, { ttlMs }))
+    for (let i = 0; i < 20; i++) await ttl(`short ${i}`, 1000)
+    await send(connection, 'work', message('fixed', { properties: { absoluteExpiryTime: bench.now + 1500 } }))
+    await ttl('long', 9000)
+    bench.now += 2000
+    const { texts, deliveries } = await receive(connection, 'work')
+    while (deliveries.length < 1) await turn()
+    await turn()
+    assert.deepEqual(texts(), ['long'])
+    assert.equal(deliveries[0]?.remainingMs(bench.now), 7000)
+    await restart()
+    bench.now += 7000
+    assert.deepEqual((await empty(connection, 'work')).texts(), [])
+  })
+
+  it('keeps a queue that the configuration has no more, unreached, until it has it again', async () => {
+    await fill(['1'])
+    await bench.stop()
+    connection = await (await bench.start({ addresses: [] })).connect('service')
+    await assert.rejects(
+      connection.openReceiver({ address: 'work', kind: 'queue', window: 1, onDelivery() {} }),
+      {
+        condition: 'amqp:not-found'
+      }
+    )
+    await bench.stop()
+    connection = await (
+      await bench.start({ addresses: [{ name: 'work', type: 'queue' }] })
+    ).connect('service')
+    assert.deepEqual((await empty(connection, 'work')).texts(), ['1'])
+  })
+
+  it('limits what a receiver holds without settling, whatever credit it gives', async () => {
+    await bench.stop()
+    connection = await (await bench.start({ limits: { ...SMALL, unsettled: 10 } })).connect('service')
+    await fill(numbers(0, 30))
+    const { receiver, deliveries, texts } = await receive(connection, 'work', { window: 0 })
+    receiver.addCredit(1_000_000)
+    while (deliveries.length < 10) await turn()
+    await turn()
+    assert.equal(deliveries.length, 10)
+    for (const delivery of deliveries.slice(0, 5)) delivery.settle(ACCEPTED)
+    while (deliveries.length < 15) await turn()
+    assert.deepEqual(texts(), numbers(0, 15))
+  })
+
+  it('loses, repeats and reorders nothing, whatever receivers do', async () => {
+    const step = fc.oneof(
+      fc.record({ type: fc.constant('send' as const), count: fc.nat(12), durable: fc.boolean() }),
+      fc.record({ type: fc.constant('attach' as const), window: fc.integer({ min: 1, max: 12 }) }),
+      fc.record({
+        type: fc.constant('settle' as const),
+        outcomes: fc.array(fc.constantFrom(ACCEPTED, ACCEPTED, RELEASED, FAILED), { maxLength: 10 })
+      }),
+      fc.constant({ type: 'detach' as const }),
+      fc.constant({ type: 'lose' as const }),
+      fc.constant({ type: 'restart' as const })
+    )
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 25 }), async steps => {
+        let sent = 0
+        const accepted: string[] = []
+        let receivers: { received: Received; settled: number }[] = []
+        const forget = (): void => {
+          receivers = []
+        }
+        for (const action of steps) {
+          switch (action.type) {
+            case 'send':
+              await fill(numbers(sent, sent + action.count), () => action.durable)
+              sent += action.count
+              break
+            case 'attach':
+              receivers.push({ received: await receive(connection, 'work', action), settled: 0 })
+              await turn()
+              break
+            case 'settle':
+              for (const outcome of action.outcomes) {
+                const [first] = receivers
+                const delivery = first?.received.deliveries[first.settled]
+                if (first === undefined || delivery === undefined) break
+                first.settled++
+                delivery.settle(outcome)
+                if (outcome === ACCEPTED) accepted.push(textOf(delivery.message))
+              }
+              await turn()
+              break
+            case 'detach':
+              await receivers.shift()?.received.receiver.close()
+              break
+            case 'lose':
+              connection.lose()
+              connection = await bench.space.connect('service')
+              forget()
+              break
+            case 'restart':
+              await restart()
+              forget()
+              break
+            default:
+              action satisfies never
+          }
+        }
+        for (const { received } of receivers) await received.receiver.close()
+        const rest = (await empty(connection, 'work')).texts()
+        const ascending = [...rest].sort((a, b) => Number(a) - Number(b))
+        assert.deepEqual(rest, ascending, 'order')
+        assert.deepEqual([...accepted, ...rest].sort(), numbers(0, sent).sort(), 'each exactly once')
+      }),
+      { numRuns: 60 }
+    )
+  })
+})
