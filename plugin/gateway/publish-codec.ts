@@ -32,9 +32,9 @@ export function decodePublish(
   if (qos === 3) return malformed('QoS 3') // [MQTT3-3.3.1-4]
   if (dup && qos === 0) return malformed('DUP with QoS 0') // [MQTT3-3.3.1-2]
   const topicStart = start + 2
-  if (topicStart > end) return malformed('the topic name is cut off')
   const topicEnd = topicStart + readNumber(bytes, start)
   const payloadStart = qos === 0 ? topicEnd : topicEnd + 2
+  // also where the length itself is cut off, whatever was read for it
   if (payloadStart > end) return malformed('topic name or packet id are cut off')
   const topic = readTopic(bytes, topicStart, topicEnd, memory)
   if (topic === undefined) return malformed('the topic name is no UTF-8 string') // [MQTT3-3.3.2-1]
