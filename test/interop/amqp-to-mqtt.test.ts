@@ -83,7 +83,7 @@ describe('interop: AMQP messages to MQTT subscribers', () => {
     before(async () => {
       client = await RheaClient.connect(server.amqpPort)
     })
-    after(() => client.close())
+    after(() => client?.close())
 
     const bodies: readonly (readonly [kind: string, body: unknown, payload: string])[] = [
       ['one data section', message.data_section(Buffer.from('one')), 'one'],

@@ -113,7 +113,7 @@ function describeService(library: string, makeClient: () => PureAmqpClient, id: 
       assert.equal(await request('subscribe', { 'a/#/b': '1' }), 'rejected amqp:precondition-failed')
       assert.equal(
         await request('subscribe', { '$mqtt.to.other.publish': '1' }),
-        'rejected amqp:precondition-failed'
+        'rejected amqp:unauthorized-access'
       )
       assert.equal(
         await client.request(SERVICE, { subject: 'close', correlationId: 'nonsense' }),
@@ -129,6 +129,7 @@ function describeService(library: string, makeClient: () => PureAmqpClient, id: 
     })
 
     it('removes queue and subscriptions on AMQP_CLOSE', async () => {
+      await client.detach(queue)
       assert.equal(await request('close'), 'accepted')
       await client.disconnect()
       await client.connect(server.amqpPort)

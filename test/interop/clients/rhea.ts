@@ -38,6 +38,8 @@ export class RheaClient {
       host: '127.0.0.1',
       port,
       reconnect: false,
+      // without a user name rhea leaves SASL out
+      username: 'anonymous',
       ...options
     } as rhea.ConnectionOptions)
     await new Promise<void>((resolve, reject) => {
@@ -82,9 +84,13 @@ export class RheaSender {
   readonly #sender: rhea.Sender
 
   readonly #outcomes = new Map<unknown, (outcome: ClientOutcome) => void>()
+  readonly #lost: ((error: Error) => void)[] = []
 
   constructor(sender: rhea.Sender) {
     this.#sender = sender
+    sender.on('sender_close', () => {
+      for (const reject of this.#lost.splice(0)) reject(failure(sender.error))
+    })
     for (const state of STATES) {
       sender.on(state, ({ delivery }: rhea.EventContext) => {
         const { remote_state: remote } = delivery as unknown as { remote_state?: { error?: ErrorLike } }
@@ -100,7 +106,7 @@ export class RheaSender {
     const delivery = this.#sender.send(message)
     return await new Promise((resolve, reject) => {
       this.#outcomes.set(delivery, resolve)
-      this.#sender.once('sender_close', () => reject(failure(this.#sender.error)))
+      this.#lost.push(reject)
     })
   }
 
@@ -138,9 +144,9 @@ async function attached(link: rhea.link, role: 'sender' | 'receiver'): Promise<v
     link.once(`${role}_error`, () => reject(failure(link.error)))
     link.once(`${role}_close`, () => reject(failure(link.error)))
     link.once(`${role}_open`, () => {
-      const terminus: unknown = role === 'sender' ? link.target : link.source
-      // a refused attach has no terminus, and a detach with the reason follows
-      if (terminus !== undefined && terminus !== null) resolve()
+      // a refused attach has no terminus (rhea makes a value `null` of it), and a detach with the reason follows
+      const terminus = (role === 'sender' ? link.target : link.source) as { value?: unknown } | undefined
+      if (terminus !== undefined && terminus.value !== null) resolve()
     })
   })
   link.on(`${role}_error`, () => undefined)
