@@ -51,7 +51,8 @@ export class DurableQueue implements DispatchOwner {
     this.#dispatch = dispatch
     const state = new QueueState(entries.store, queue, stored, {
       head: () => this.#window.head(),
-      outstanding: () => dispatch.outstanding
+      outstanding: () => dispatch.outstanding,
+      headLag: limits.headLag
     })
     this.#state = state
     const onUnreadable = (error: unknown): void => this.#onUnreadable(error)

@@ -18,6 +18,8 @@ export interface Limits {
   readonly idleQueueMessages: number
   /** bytes of the same */
   readonly idleQueueBytes: number
+  /** messages that leave a durable queue before it notes how far it is consumed: a restart may have to step over as many */
+  readonly headLag: number
 }
 
 export const DEFAULT_LIMITS: Limits = {
@@ -28,5 +30,6 @@ export const DEFAULT_LIMITS: Limits = {
   queueMessages: 1000,
   queueBytes: 4 << 20,
   idleQueueMessages: 100,
-  idleQueueBytes: 256 << 10
+  idleQueueBytes: 256 << 10,
+  headLag: 1000
 }

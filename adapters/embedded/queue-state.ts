@@ -6,8 +6,6 @@ import type { Store, Touched } from './store.js'
 
 /** Sequence numbers that are set aside with one write. */
 const RESERVE = 10_000
-/** Entries that are removed before `head` is written again: what a restart may have to step over. */
-const HEAD_LAG = 1000
 const BYTES = 24
 
 export interface QueueStateOwner {
@@ -15,6 +13,8 @@ export interface QueueStateOwner {
   head(): number
   /** something was delivered and is not settled */
   outstanding(): boolean
+  /** removals before `head` is asked and written again */
+  readonly headLag: number
 }
 
 export class QueueState implements Touched {
@@ -73,7 +73,7 @@ export class QueueState implements Touched {
 
   /** Called after what was removed is deleted in the store. */
   onRemoved(): void {
-    if (++this.#removed < HEAD_LAG) return
+    if (++this.#removed < this.#owner.headLag) return
     this.#removed = 0
     this.#head = this.#owner.head()
     this.#write(this.#delivered)

@@ -2,6 +2,7 @@
 // Rule: what a test opens is closed and removed after it.
 
 import assert from 'node:assert/strict'
+import { cpSync, rmSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -70,13 +71,16 @@ export interface Received {
 
 export class Bench {
   readonly lines: LogLine[] = []
-  readonly #directory: string
+  readonly #root: string
+  readonly #crashed: EmbeddedSpace[] = []
+  #directory: string
   #options: Partial<EmbeddedSpaceOptions>
   #space: EmbeddedSpace | undefined
   now = 1_700_000_000_000
 
   private constructor(directory: string, options: Partial<EmbeddedSpaceOptions>) {
-    this.#directory = directory
+    this.#root = directory
+    this.#directory = join(directory, 'data')
     this.#options = options
   }
 
@@ -121,9 +125,30 @@ export class Bench {
     return this.start()
   }
 
+  /** Opens what is on disk at this moment; the space that was open goes on with files of its own. */
+  async crash(): Promise<EmbeddedSpace> {
+    this.#crashed.push(this.space)
+    const copy = join(this.#root, `data-${this.#crashed.length}`)
+    while (!copied(this.#directory, copy)) rmSync(copy, { recursive: true, force: true })
+    this.#directory = copy
+    return this.start()
+  }
+
   async close(): Promise<void> {
     await this.stop()
-    await rm(this.#directory, { recursive: true, force: true })
+    for (const space of this.#crashed) await space.close()
+    await rm(this.#root, { recursive: true, force: true })
+  }
+}
+
+/** False: the store removed a file of its own meanwhile. */
+function copied(from: string, to: string): boolean {
+  try {
+    cpSync(from, to, { recursive: true })
+    return true
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return false
+    throw error
   }
 }
 
