@@ -15,6 +15,9 @@ import { StandaloneHost } from './host.js'
 type EmbeddedSpace = Awaited<ReturnType<typeof openEmbeddedSpace>>
 type AmqpListener = Awaited<ReturnType<typeof listenAmqp>>
 
+/** ms in which AMQP clients may answer that their connection closes */
+const AMQP_CLOSE_MS = 2_000
+
 /** Where a space is reached, as `host:port`; `mqtt` is empty where it is off. */
 export interface ReadySpace {
   readonly name: string
@@ -66,7 +69,7 @@ export class StandaloneServer {
     }
     await attempt(() => before(deadline, this.#host.close(deadline)))
     for (const listener of this.#listeners.splice(0)) {
-      await attempt(() => listener.close(Math.max(0, deadline - Date.now())))
+      await attempt(() => listener.close(Math.min(AMQP_CLOSE_MS, Math.max(0, deadline - Date.now()))))
     }
     for (const space of this.#spaces.splice(0)) await attempt(() => space.close())
     if (faults.length > 0) throw new AggregateError(faults, 'not all parts closed')

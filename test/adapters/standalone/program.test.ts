@@ -5,6 +5,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer, type AddressInfo, type Server } from 'node:net'
 import { join } from 'node:path'
 
+import { RheaClient } from '../../interop/clients/rhea.js'
 import { Program, RunningProgram, TemporaryDirectory, type Exit } from '../../fixtures/program.js'
 
 const ANY_PORTS = ['--mqtt-port', '0', '--amqp-port', '0']
@@ -85,6 +86,30 @@ describe('the program', () => {
       const program = start(...ANY_PORTS, '--data', data, '--log-level', 'debug')
       await program.waitForLine('space reported')
       assert.deepEqual(await program.stop('SIGTERM'), { code: 0, signal: null })
+    })
+  })
+
+  describe('with a client that answers nothing', () => {
+    const server = new RunningProgram()
+    let client: RheaClient
+
+    beforeEach(async () => {
+      await server.start()
+      client = await RheaClient.connect(server.amqpPort)
+      client.freeze()
+    })
+    afterEach(() => client.cut())
+    after(() => server.end())
+
+    it('ends with 0 all the same', async () => {
+      assert.deepEqual(await server.program.stop('SIGINT'), { code: 0, signal: null })
+    })
+
+    it('ends at once with 1 when a signal comes that is no echo of the first', async () => {
+      const repeat = setInterval(() => server.program.signal('SIGINT'), 50)
+      const exit = await server.program.exited
+      clearInterval(repeat)
+      assert.deepEqual(exit, { code: 1, signal: null })
     })
   })
 

@@ -2,6 +2,7 @@
 // Rule: a refused link rejects with the condition; nothing reconnects.
 
 import { once } from 'node:events'
+import type { Socket } from 'node:net'
 
 import rhea from 'rhea'
 
@@ -71,6 +72,20 @@ export class RheaClient {
     await attached(receiver, 'receiver')
     receiver.add_credit(100)
     return client
+  }
+
+  /** Reads nothing more, and so answers nothing. */
+  freeze(): void {
+    this.#socket.pause()
+  }
+
+  /** Cuts the connection. */
+  cut(): void {
+    this.#socket.destroy()
+  }
+
+  get #socket(): Socket {
+    return (this.#connection as unknown as { socket: Socket }).socket
   }
 
   async close(): Promise<void> {
