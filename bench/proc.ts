@@ -24,6 +24,11 @@ export function rssBytes(pid: number): number {
   return statusBytes(pid, 'VmRSS')
 }
 
+/** Resident memory of a process that is its own: without mapped files, whose pages the system takes back when it needs them. */
+export function anonymousBytes(pid: number): number {
+  return statusBytes(pid, 'RssAnon')
+}
+
 function statusBytes(pid: number, key: string): number {
   const line = readFileSync(`/proc/${pid}/status`, 'utf8')
     .split('\n')

@@ -6,7 +6,7 @@ import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { AmqpClient } from '../amqp/client.js'
-import { cpuSeconds, peakRssBytes, rssBytes } from '../proc.js'
+import { anonymousBytes, cpuSeconds, peakRssBytes, rssBytes } from '../proc.js'
 import { startOurs } from '../servers/ours.js'
 import { CLIENT_ID, fill, makeQueue } from './fill.js'
 
@@ -60,7 +60,8 @@ try {
     amqp.receive(CLIENT_ID, WINDOW, onDelivery).catch(reject)
   })
   const perSecond = (count / (performance.now() - firstAt)) * 1000
-  console.log(`emptied: ${count} at ${perSecond.toFixed(0)}/s; peak ${mb(peakRssBytes(server.pid))}`)
+  const own = `${mb(anonymousBytes(server.pid))} of ${mb(rssBytes(server.pid))} at the end not mapped files`
+  console.log(`emptied: ${count} at ${perSecond.toFixed(0)}/s; peak ${mb(peakRssBytes(server.pid))}, ${own}`)
   await amqp.close()
   await server.stop()
 } finally {
