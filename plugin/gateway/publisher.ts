@@ -1,7 +1,7 @@
 // The publications of one MQTT client on their way to the host, sent as its user.
 // Rule: nothing is buffered without bound: `ready` is false while the host gives no credit, and the bridge then stops reading.
 
-import { rejectionOf } from '../errors.js'
+import { AmqpError, CONDITIONS, rejectionOf } from '../errors.js'
 import type { AddressSpace, AmqpConnection, Message, Outcome, Principal, Sender } from '../host.js'
 
 type OnOutcome = (outcome: Outcome) => void
@@ -102,9 +102,17 @@ export class Publisher {
       else this.#links.set(key, { sender, unsettled })
     } catch (error) {
       this.#attaching = false
-      this.#refuse(key, rejectionOf(error))
+      this.#refuse(key, this.#outcomeOf(error))
     }
     if (!this.#closed) this.#flush()
+  }
+
+  /** A connection that is gone is made again: what waited for it may be tried once more. */
+  #outcomeOf(error: unknown): Outcome {
+    if (!(error instanceof AmqpError) || error.condition !== CONDITIONS.connectionForced)
+      return rejectionOf(error)
+    this.#connection = undefined
+    return RELEASED
   }
 
   /** The oldest link that waits for nothing goes where there are too many. */
