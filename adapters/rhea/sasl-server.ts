@@ -55,7 +55,8 @@ export function saslOutcome(code: SaslCode): Buffer {
 export function readSaslInit(bytes: Buffer, offered: readonly SaslMechanism[]): Credentials | undefined {
   const reader = new Reader(bytes)
   reader.position = (bytes[4] ?? 0) * 4
-  if (reader.read_uint(1) !== CODE.described || readValue(reader) !== DESCRIPTOR.init) {
+  const empty = reader.position === bytes.length
+  if (empty || reader.read_uint(1) !== CODE.described || readValue(reader) !== DESCRIPTOR.init) {
     throw new AmqpError(CONDITIONS.decodeError, 'a SASL frame that is no sasl-init')
   }
   const code = bytes[reader.position]
