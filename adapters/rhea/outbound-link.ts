@@ -1,6 +1,6 @@
 // A link on which a client receives from us.
-// Rule: nothing is handed over without a reservation, which stands for the client's credit, a place among the session's unsettled
-// deliveries and room in its socket. Credit that the client takes back is gone for what was not handed over yet.
+// Rule: nothing is handed over without a reservation, which stands for the client's credit and, when it was made, a place among the
+// session's unsettled deliveries and room in its socket; an idle link's reservations keep no place from others. Credit that the client takes back is gone for what was not handed over yet.
 
 import type { LinkClosed, LinkError, Outcome } from '../../plugin/host.js'
 import { readOutcome } from './outcomes.js'
@@ -20,8 +20,6 @@ export interface OutboundHandlers {
 /** What the links of a session share. */
 export interface SessionOutput {
   readonly transfers: OutgoingTransfers
-  /** places that links have reserved and not used */
-  reserved: number
   /** links that wanted more than there was */
   readonly starving: Set<OutboundLink>
 }
@@ -109,19 +107,17 @@ export class OutboundLink {
   /** Reserves up to `wanted` sends; how many it got. When there may be more, onFlow runs. */
   reserve(wanted: number): number {
     if (this.#end.closed) return 0
-    const places = this.#output.transfers.places - this.#output.reserved
+    const places = this.#output.transfers.places
     const asked = Math.min(wanted, this.#credit - this.#reserved)
     const got = Math.max(0, this.#context.congested() ? 0 : Math.min(asked, places))
     if (got < asked) this.#output.starving.add(this)
     this.#reserved += got
-    this.#output.reserved += got
     return got
   }
 
   /** Gives reserved sends back. */
   unreserve(count = this.#reserved): void {
     this.#reserved -= count
-    this.#output.reserved -= count
   }
 
   /** Sends on a reservation; false: there is none, or the client has taken its credit back. */

@@ -53,7 +53,7 @@ export class ServerSession {
     this.#owner = owner
     this.#handleMax = handleMax
     this.#session.local.begin.handle_max = handleMax
-    this.#output = { transfers: this.#makeTransfers(), reserved: 0, starving: new Set() }
+    this.#output = { transfers: this.#makeTransfers(), starving: new Set() }
     this.#session.outgoing = this.#output.transfers
     this.#session.on_attach = frame => this.#attach(frame)
     this.#session.on_flow = frame => this.#flow(frame.performative)

@@ -335,17 +335,26 @@ describe('AMQP clients that receive', () => {
     client.write(flow(20_000, { window: 20_000 }))
     let delivered = 0
     while (receiver.credit > 0) delivered += Number(receiver.deliver(message('m')) !== '')
-    assert.equal(delivered, 5000) // the session's first window
-    for (let i = 0; i < delivered; i++) await client.next('transfer')
+    assert.ok(delivered >= 5000 && delivered < 5064) // the session's first window
+    for (let i = 0; i < 5000; i++) await client.next('transfer')
     client.write(
       flow(20_000 - delivered, { window: 20_000, deliveryCount: delivered, nextIncomingId: delivered })
     )
     await core.until(() => receiver.credit > 0, 'credit')
     while (receiver.credit > 0) delivered += Number(receiver.deliver(message('m')) !== '')
-    assert.equal(delivered, 8192)
+    assert.ok(delivered >= 8192 && delivered < 8256)
     for (let i = 5000; i < delivered; i++) await client.next('transfer')
-    client.write(disposition(0, ACCEPTED, { last: 99 }))
+    client.write(disposition(0, ACCEPTED, { last: 199 }))
     await core.until(() => receiver.credit === 64, 'places')
+  })
+
+  it('do not wait for links of their session that have credit and get nothing', async () => {
+    client.write(...Array.from({ length: 200 }, (_, handle) => attachReceiver(`from/${handle}`, { handle })))
+    client.write(...Array.from({ length: 200 }, (_, handle) => flow(1000, { handle, window: 10 })))
+    const last = await core.receiver(199)
+    await core.until(() => last.credit > 0, 'credit')
+    last.deliver(message('m'))
+    await client.next('transfer')
   })
 
   it("end the core's receiver as they end the link", async () => {
