@@ -14,6 +14,7 @@ export interface Finished {
 /** Runs mosquitto_pub to its end; `input` is its stdin. */
 export async function mosquittoPub(port: number, args: readonly string[], input = ''): Promise<Finished> {
   const child = spawn('mosquitto_pub', ['-h', '127.0.0.1', '-p', String(port), ...args])
+  child.stdin.on('error', () => undefined) // with -m it never reads stdin, and may be gone before we close it
   child.stdin.end(input)
   let stderr = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
