@@ -14,7 +14,7 @@ import { ClientSubscriptions, type Answer } from './client-subscriptions.js'
 import type { RegisteredClient } from './clients.js'
 import type { GatewayParts } from './gateway-parts.js'
 import type { InboxClient } from './inbox.js'
-import { openSession } from './opening.js'
+import { admit, announce } from './opening.js'
 import { encodePacket, PacketStream } from './packet-stream.js'
 import { publishResultOf } from './publish-result.js'
 import { Publisher } from './publisher.js'
@@ -47,6 +47,8 @@ export class Bridge implements InboxClient, RegisteredClient {
   #request: OpenRequest | undefined
   #opening: Promise<void> | undefined
   #opened: Opened | undefined
+  /** the service was told of this connection, and must be told of its end */
+  #announced = false
   #ended: Promise<void> | undefined
   #pumping = false
   #reading = true
@@ -221,7 +223,10 @@ export class Bridge implements InboxClient, RegisteredClient {
     this.#request = request
     const { clientId } = request
     try {
-      const principal = await openSession(this.#parts, this, this.#connection, request)
+      const principal = await admit(this.#parts, this, request)
+      if (this.#ended !== undefined) return
+      this.#announced = true
+      await announce(this.#parts, principal, clientId, this.#connection)
       if (this.#ended !== undefined) return
       const publisher = new Publisher(this.#parts.space, principal, () => this.#pump())
       const subscriptions = new ClientSubscriptions(this.#parts, this, {
@@ -266,17 +271,17 @@ export class Bridge implements InboxClient, RegisteredClient {
     const clientId = this.#request?.clientId
     try {
       this.#opened?.subscriptions.close()
-      const closing = this.#opened?.publisher.close()
-      if (this.#opened !== undefined && clientId !== undefined) {
-        const connection = this.#connection
-        void requests.send({ type: 'close', clientId, connection, delivery: 'inbox', end: true })
-      }
-      await closing
+      await this.#opened?.publisher.close()
       await this.#opening
     } catch (error) {
       log.error({ ...this.#who(), err: error }, 'a client connection was not closed cleanly')
     }
-    if (clientId !== undefined) clients.release(clientId, this)
+    if (clientId !== undefined) {
+      const connection = this.#connection
+      if (this.#announced)
+        void requests.send({ type: 'close', clientId, connection, delivery: 'inbox', end: true })
+      clients.release(clientId, this)
+    }
     this.#onEnded(this)
   }
 

@@ -77,7 +77,8 @@ export class ClientSubscriptions {
       [...filters].map(async ([filter, qos]) => codes.set(filter, await this.#open(filter, qos)))
     )
     const granted = new Map([...filters].filter(([filter]) => (codes.get(filter) ?? UNSPECIFIED) < 0x80))
-    if (granted.size > 0) this.#apply(await this.#record(packetId, granted), granted, codes)
+    // a session that has ended must not be made again by its last SUBSCRIBE
+    if (granted.size > 0 && !this.#closed) this.#apply(await this.#record(packetId, granted), granted, codes)
     return { codes: requested.map(({ filter }) => codes.get(filter) ?? UNSPECIFIED) }
   }
 

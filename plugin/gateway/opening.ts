@@ -7,14 +7,12 @@ import type { OpenRequest } from '../session/types.js'
 import type { RegisteredClient } from './clients.js'
 import type { GatewayParts } from './gateway-parts.js'
 
-/** Resolves with the user; rejects with BridgeError. `connection`: the uuid of this CONNECT. */
-export async function openSession(
+/** Resolves with the user, who has the client id for this connection alone; rejects with BridgeError. */
+export async function admit(
   parts: GatewayParts,
   client: RegisteredClient,
-  connection: string,
   { clientId, credentials }: OpenRequest
 ): Promise<Principal> {
-  const { space, clients, requests } = parts
   const principal = principalOf(await authenticate(parts, credentials))
   if (!(await principal.mayUse(clientId))) {
     throw new BridgeError(
@@ -22,7 +20,17 @@ export async function openSession(
       `user ${principal.name} may not use client id ${JSON.stringify(clientId)}`
     )
   }
-  await clients.claim(clientId, client)
+  await parts.clients.claim(clientId, client)
+  return principal
+}
+
+/** Resolves when the service has the session; rejects with BridgeError. `connection`: the uuid of this CONNECT. */
+export async function announce(
+  { space, requests }: GatewayParts,
+  principal: Principal,
+  clientId: string,
+  connection: string
+): Promise<void> {
   const outcome = await requests.send({
     type: 'close',
     clientId,
@@ -31,7 +39,7 @@ export async function openSession(
     delivery: 'inbox',
     end: false
   })
-  if (outcome.type === 'accepted') return principal
+  if (outcome.type === 'accepted') return
   const detail =
     outcome.type === 'rejected' ? `${outcome.condition}: ${outcome.description}` : 'no answer in time'
   throw new BridgeError('serverUnavailable', `the subscription service of ${space.name}: ${detail}`)

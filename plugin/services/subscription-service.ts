@@ -209,8 +209,14 @@ export class SubscriptionService {
   }
 
   async #subscribe(request: SubscribeRequest): Promise<void> {
-    const { clientId, connection, partial } = request
+    const { clientId, connection, delivery, partial } = request
     const session = this.#current(clientId, connection)
+    if (session === undefined && delivery === 'inbox') {
+      throw new AmqpError(
+        CONDITIONS.notAllowed,
+        `the session of client ${clientId} ended with its connection`
+      )
+    }
     const bad = this.#badFilters(session, request.filters)
     if (bad.size > 0 && (!partial || bad.size === request.filters.size)) {
       throw new AmqpError(
