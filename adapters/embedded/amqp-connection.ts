@@ -96,17 +96,14 @@ export class AmqpClient {
     }
   }
 
-  /** An error of ours or rhea's is its client's fault only where it is AMQP's. */
   #log(user: string, error: Error | LinkError | undefined): void {
     const { log } = this.#options
     const peer = this.#peer
-    if (error === undefined) log.debug({ peer, user }, 'an AMQP client has gone')
-    else if (error instanceof Error && 'code' in error)
-      log.debug({ peer, user, code: error.code }, 'an AMQP client was lost')
-    else {
-      const condition = 'condition' in error ? error.condition : error.name
-      const description = 'description' in error ? error.description : error.message
+    const lost = error instanceof Error && 'code' in error // the operating system's
+    if (error === undefined || lost) log.debug({ peer, user, err: error }, 'an AMQP client has gone')
+    else if ('condition' in error) {
+      const { condition, description } = error as LinkError
       log.warn({ peer, user, condition, description }, 'the connection of an AMQP client ended with an error')
-    }
+    } else log.warn({ peer, user, err: error }, 'the connection of an AMQP client ended with an error')
   }
 }

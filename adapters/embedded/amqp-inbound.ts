@@ -91,8 +91,8 @@ class InboundBridge {
     if (missing > 0 && (credit === 0 || missing >= WINDOW / 4)) this.#link.addCredit(missing)
   }
 
-  #closed({ error }: LinkClosed): void {
+  #closed({ cause, error }: LinkClosed): void {
     this.#waiting.length = 0
-    void this.#sender?.close(error)
+    if (cause !== 'lost') void this.#sender?.close(error) // else the core's connection ends them all
   }
 }

@@ -117,7 +117,7 @@ class OutboundBridge {
     else if (!link.congested) link.drained()
   }
 
-  #closed({ error }: LinkClosed): void {
-    void this.#receiver?.close(error)
+  #closed({ cause, error }: LinkClosed): void {
+    if (cause !== 'lost') void this.#receiver?.close(error) // else the core's connection ends them all
   }
 }

@@ -207,7 +207,7 @@ export class InboundLink {
   #violated(condition: string, description: string): void {
     this.#dropUnsettled()
     this.#end.detach({ condition, description })
-    this.#handlers?.onClosed({ cause: 'lost', error: { condition, description } })
+    this.#handlers?.onClosed({ cause: 'error', error: { condition, description } })
   }
 
   /** Frees the bytes of a delivery that did not complete. */

@@ -144,5 +144,5 @@ export class LinkEnd {
   }
 }
 
-/** Tells a link's owner, once, how it ended. */
+/** Tells a link's owner, once, how it ended. `lost`: with its whole connection. */
 export type OnClosed = (closed: LinkClosed) => void
