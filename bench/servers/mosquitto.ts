@@ -22,7 +22,10 @@ export const mosquitto: ServerKind = {
     const dir = mkdtempSync(join(tmpdir(), 'bench-mosquitto-'))
     const mqttPort = await freePort()
     const config = join(dir, 'mosquitto.conf')
-    writeFileSync(config, `listener ${mqttPort} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n`)
+    writeFileSync(
+      config,
+      `listener ${mqttPort} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\nset_tcp_nodelay true\n`
+    )
     const server = await ServerProcess.start({
       command: 'sh',
       args: ['-c', `PATH="$PATH:/usr/sbin" exec mosquitto -c ${config}`],
