@@ -29,11 +29,16 @@ export class Scene {
   /** A server on an empty data directory, and the queue with its routes. */
   static async open(): Promise<Scene> {
     const scene = new Scene()
-    await scene.start()
-    const amqp = await scene.amqp()
-    await amqp.subscribe(CLIENT_ID, { 'fault/#': '1' })
-    await amqp.close()
-    return scene
+    try {
+      await scene.start()
+      const amqp = await scene.amqp()
+      await amqp.subscribe(CLIENT_ID, { 'fault/#': '1' })
+      await amqp.close()
+      return scene
+    } catch (error) {
+      await scene.close()
+      throw error
+    }
   }
 
   get server(): ServerProcess<Ports> {
