@@ -98,7 +98,10 @@ describe('the program', () => {
       client = await RheaClient.connect(server.amqpPort)
       client.freeze()
     })
-    afterEach(() => client.cut())
+    afterEach(async () => {
+      await server.program.kill()
+      await client.thawToEnd()
+    })
     after(() => server.end())
 
     it('ends with 0 all the same', async () => {

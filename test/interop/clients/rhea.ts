@@ -79,9 +79,11 @@ export class RheaClient {
     this.#socket.pause()
   }
 
-  /** Cuts the connection. */
-  cut(): void {
-    this.#socket.destroy()
+  /** Reads again, up to the end of the connection. */
+  async thawToEnd(): Promise<void> {
+    const ended = once(this.#connection, 'disconnected')
+    this.#socket.resume()
+    await ended
   }
 
   get #socket(): Socket {
