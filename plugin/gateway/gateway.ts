@@ -19,6 +19,8 @@ import { Uids } from './uids.js'
 
 /** Bytes of a client's socket buffer before its publications wait in its session. */
 const SOCKET_BUFFER_BYTES = 65536
+/** Time to let go of clients that are cut off. */
+const CUT_OFF_MS = 500
 
 export interface GatewayOptions {
   readonly space: AddressSpace
@@ -32,6 +34,8 @@ export class Gateway {
   readonly #connection: AmqpConnection
   readonly #server: Server
   readonly #bridges = new Set<Bridge>()
+  /** those of clients that ended and still have something to read, too */
+  readonly #sockets = new Set<Socket>()
   #onEmpty: (() => void) | undefined
 
   private constructor(options: GatewayOptions, connection: AmqpConnection) {
@@ -85,22 +89,23 @@ export class Gateway {
     return { host: address, port }
   }
 
-  /** `deadline`: ms since 1970. */
+  /** `deadline`: ms since 1970; what the host and clients have not finished then is cut off. */
   async stop(deadline: number): Promise<void> {
     const closed = new Promise<void>(resolve => this.#server.close(() => resolve()))
-    const error = new BridgeError('serverShuttingDown', 'the gateway stops')
     const empty = new Promise<void>(resolve => (this.#onEmpty = resolve))
     if (this.#bridges.size === 0) this.#onEmpty?.()
+    const error = new BridgeError('serverShuttingDown', 'the gateway stops')
     for (const bridge of this.#bridges) bridge.drain(error)
-    const timer = setTimeout(
-      () => {
-        for (const bridge of this.#bridges) void bridge.end(error)
-      },
-      Math.max(0, deadline - Date.now())
-    )
-    await empty
-    clearTimeout(timer)
-    await closed
+    const finished = Promise.all([closed, empty])
+    await within(deadline - Date.now(), finished)
+    for (const bridge of this.#bridges) void bridge.end(error)
+    for (const socket of this.#sockets) socket.destroy()
+    await within(CUT_OFF_MS, finished)
+    if (this.#bridges.size > 0)
+      this.#parts.log.warn(
+        { clients: this.#bridges.size },
+        'clients were left to a host that does not answer'
+      )
     await this.#parts.requests.close()
     await this.#connection.close()
   }
@@ -123,6 +128,8 @@ export class Gateway {
       if (this.#bridges.size === 0) this.#onEmpty?.()
     })
     this.#bridges.add(bridge)
+    this.#sockets.add(socket)
+    socket.once('close', () => this.#sockets.delete(socket))
   }
 
   #sessionOptions(): SessionOptions {
@@ -138,4 +145,12 @@ export class Gateway {
       makeUid: () => this.#parts.uids.next()
     }
   }
+}
+
+/** Resolves when `done` does, after `ms` at the latest. */
+async function within(ms: number, done: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>(resolve => (timer = setTimeout(resolve, Math.max(0, ms))))
+  await Promise.race([done, late])
+  clearTimeout(timer)
 }
