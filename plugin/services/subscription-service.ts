@@ -71,10 +71,15 @@ export class SubscriptionService {
       log.error({ key }, 'a subscription record cannot be read and was left alone')
     )
     const service = new SubscriptionService(options, sessions, await space.connect('service'))
-    for (const address of SUBSCRIPTION_SERVICE_ADDRESSES) {
-      service.#served.push(await space.serve(address, link => service.#onLink(link)))
+    try {
+      for (const address of SUBSCRIPTION_SERVICE_ADDRESSES) {
+        service.#served.push(await space.serve(address, link => service.#onLink(link)))
+      }
+      return service
+    } catch (error) {
+      await service.stop()
+      throw error
     }
-    return service
   }
 
   /** Takes no more requests, finishes those it took. */

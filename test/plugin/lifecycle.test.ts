@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { createServer, type AddressInfo } from 'node:net'
+import { AmqpError } from '../../plugin/errors.js'
 import type { AddressSpace, SpaceStatus } from '../../plugin/host.js'
 import { SUBSCRIPTION_SERVICE_ADDRESSES } from '../../plugin/messages/addresses.js'
 import { changedSpace, mqttOptions, RunningGateway } from '../fixtures/gateway.js'
@@ -81,6 +82,23 @@ describe('the life of an address space', () => {
     gateway = await RunningGateway.start({ mqtt: { typo: 1 } })
     await gateway.hooks.addressSpaceChanged(changedSpace(gateway.space, { mqtt: mqttOptions() }))
     await (await gateway.connect('client')).disconnect()
+  })
+
+  it('gives back what it had when it cannot have all, and says what it lacked', async () => {
+    gateway = await RunningGateway.start({
+      wrap: space =>
+        changedSpace(space, {
+          serve: (address, onLink) =>
+            address === SUBSCRIPTION_SERVICE_ADDRESSES[1]
+              ? Promise.reject(new AmqpError('amqp:resource-locked', 'as the test wants'))
+              : space.serve(address, onLink)
+        })
+    })
+    assert.match(failure(gateway.status()).reason, /amqp:resource-locked/)
+    await assertServesNothing(gateway.space)
+    assert.deepEqual(gateway.host.metrics.samples(), [])
+    await gateway.hooks.addressSpaceChanged(gateway.space)
+    await gateway.connect('client')
   })
 
   it('keeps its clients when it is announced again with nothing changed', async () => {
