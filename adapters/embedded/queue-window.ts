@@ -83,8 +83,7 @@ export class QueueWindow {
     const { queueMessages, queueBytes } = this.#options.limits
     const { readyCount, readyBytes } = this.#dispatch
     if (readyCount > queueMessages / 2 || readyBytes > queueBytes / 2) return
-    const oldest = this.#uncommitted.peek()
-    if (oldest !== undefined && oldest.sequence <= this.#loaded) return // these come first
+    // what is newer than `#loaded` and not committed is in memory
     if (this.#loaded >= this.#committed) this.#paged = false
     else void this.#readOn(queueMessages - readyCount, queueBytes - readyBytes)
   }

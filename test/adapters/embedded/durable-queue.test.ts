@@ -158,11 +158,43 @@ describe('a durable queue of the embedded host', () => {
   })
 
   it('delivers what is published while it reads from the store, in order', async () => {
-    await fill(numbers(0, 50))
-    const received = await receive(connection, 'work', { window: 5, accepting: true })
-    for (let i = 50; i < 150; i += 10) await fill(numbers(i, i + 10))
-    while (received.deliveries.length < 150) await turn()
-    assert.deepEqual(received.texts(), numbers(0, 150))
+    const { deliveries, texts } = await receive(connection, 'work', { window: 5 })
+    const filling: Promise<void>[] = []
+    let settled = 0
+    // so that the queue outgrows its memory and is overtaken by its receiver again and again
+    for (let at = 0; at < 2000 || settled < 2000;) {
+      const burst = 5 * (1 + (filling.length % 7))
+      if (at < 2000 && settled > at - 40) {
+        filling.push(fill(numbers(at, Math.min(at + burst, 2000))))
+        at += burst
+      }
+      await turn()
+      while (settled < deliveries.length) deliveries[settled++]?.settle(ACCEPTED)
+    }
+    await Promise.all(filling)
+    assert.deepEqual(texts(), numbers(0, 2000))
+  })
+
+  it('has the rest after a crash, wherever its consumption stopped', async () => {
+    const name = '$mqtt.to.c1.publish'
+    for (let stop = 1; stop < 30; stop += 3) {
+      await bench.space.queues.create(name)
+      for (const text of numbers(0, 30)) await send(connection, name, message(text))
+      let taken = 0
+      await connection.openReceiver({
+        address: name,
+        window: 3,
+        onDelivery: delivery => {
+          if (taken < stop) delivery.settle(ACCEPTED)
+          if (taken <= stop) taken++
+        }
+      })
+      while (taken <= stop) await turn()
+      await send(connection, 'work', message('the removals are written with this'))
+      connection = await (await bench.crash()).connect('service')
+      assert.deepEqual((await empty(connection, name)).texts(), numbers(stop, 30))
+      await bench.space.queues.delete(name)
+    }
   })
 
   it('holds no more in memory than its window', async () => {
