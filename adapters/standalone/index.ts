@@ -11,6 +11,7 @@ import { openEmbeddedSpace } from '../embedded/index.js'
 import type { Configuration, SpaceConfiguration } from './configuration.js'
 import { listenFailure, pluginFailure, storageFailure } from './failures.js'
 import { StandaloneHost } from './host.js'
+import type { Sample } from './metrics.js'
 
 type EmbeddedSpace = Awaited<ReturnType<typeof openEmbeddedSpace>>
 type AmqpListener = Awaited<ReturnType<typeof listenAmqp>>
@@ -38,6 +39,11 @@ export class StandaloneServer {
     this.#source = source
     this.#host = new StandaloneHost(log)
     plugin.register(this.#host)
+  }
+
+  /** All metrics as they are now. */
+  get metrics(): readonly Sample[] {
+    return this.#host.metrics.samples()
   }
 
   /** Once. Throws StartupError for what the user can mend. */

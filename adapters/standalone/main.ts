@@ -40,6 +40,7 @@ async function run(args: RunArguments): Promise<void> {
   await stopped
   exitAfter(CLOSE_DEADLINE_MS + COMMIT_DEADLINE_MS, log)
   await server.close(Date.now() + CLOSE_DEADLINE_MS)
+  log.debug({ metrics: server.metrics }, 'metrics')
   log.info({}, 'stopped')
   process.exit(0)
 }

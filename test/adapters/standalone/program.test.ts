@@ -5,6 +5,9 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer, type AddressInfo, type Server } from 'node:net'
 import { join } from 'node:path'
 
+import { ClassicLevel } from 'classic-level'
+
+import { FORMAT_KEY, STORE_FORMAT } from '../../../adapters/embedded/keys.js'
 import { RheaClient } from '../../interop/clients/rhea.js'
 import { Program, RunningProgram, TemporaryDirectory, type Exit } from '../../fixtures/program.js'
 
@@ -116,6 +119,29 @@ describe('the program', () => {
     })
   })
 
+  it('logs a bug with its stack, commits what it can, and ends with 1', async () => {
+    const bug = `process.on('SIGUSR2', () => { throw new Error('this is the bug') })`
+    const nodeArgs = ['--import', `data:text/javascript,${encodeURIComponent(bug)}`]
+    const held = join(directory.path, 'bug')
+    const program = new Program([...ANY_PORTS, '--data', held], nodeArgs)
+    started.push(program)
+    await program.ready()
+    program.signal('SIGUSR2')
+    assert.deepEqual(await program.exited, { code: 1, signal: null })
+    const line = JSON.parse(program.lines.at(-1) ?? '') as { level: string; err: { stack: string } }
+    assert.equal(line.level, 'error')
+    assert.match(line.err.stack, /this is the bug\n +at /)
+    const next = start(...ANY_PORTS, '--data', held)
+    await next.ready()
+  })
+
+  it('runs on when nobody reads its log any more', async () => {
+    const program = start(...ANY_PORTS, '--data', join(directory.path, 'pipe'), '--log-level', 'debug')
+    await program.ready()
+    program.closeOutput()
+    assert.deepEqual(await program.stop(), { code: 0, signal: null })
+  })
+
   it('prints help and version and does nothing else', async () => {
     const help = await finish('--help')
     assert.equal(help.code, 0)
@@ -158,6 +184,19 @@ describe('the program', () => {
     assert.ok(line.includes(held), line)
     assert.match(line, /another process/)
     await first.end()
+  })
+
+  it('names the data directory that a newer version wrote, and leaves it as it is', async () => {
+    const newer = join(directory.path, 'newer')
+    const first = start(...ANY_PORTS, '--data', newer)
+    await first.ready()
+    await first.stop()
+    const level = new ClassicLevel<Buffer, string>(join(newer, 'default'), { keyEncoding: 'buffer' })
+    await level.put(FORMAT_KEY, String(STORE_FORMAT + 1))
+    await level.close()
+    const line = await refuse(1, ...ANY_PORTS, '--data', newer)
+    assert.ok(line.includes(newer), line)
+    assert.match(line, new RegExp(`format ${STORE_FORMAT + 1}; this version reads up to ${STORE_FORMAT}$`))
   })
 
   it('names the data directory that cannot be made', async () => {
