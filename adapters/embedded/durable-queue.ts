@@ -9,54 +9,53 @@ import { Dispatch, type DispatchOwner } from './dispatch.js'
 import type { Entry } from './entry.js'
 import type { EntryLog } from './entry-log.js'
 import type { Limits } from './limits.js'
-import { QueueState } from './queue-state.js'
-import { QueueWindow, type Safe } from './queue-window.js'
+import { QueueState, type QueueStateOwner } from './queue-state.js'
+import { QueueWindow, type QueueWindowOwner, type Safe } from './queue-window.js'
 
-export interface DurableQueueOptions {
-  readonly name: string
-  readonly id: number
-  /** what the store has of it; undefined: the queue is new */
-  readonly state: Buffer | undefined
+/** Rejected messages of all queues. */
+export const DEAD_LETTER_QUEUE = 'DLQ'
+
+/** What all queues of a space share. */
+export interface QueueContext {
   readonly entries: EntryLog
   readonly limits: Limits
   readonly now: () => number
   readonly log: Logger
-  /** Keeps a rejected message elsewhere; undefined: it is dropped. */
-  readonly deadLetter: ((message: Message) => void) | undefined
+  /** Keeps a rejected message in DEAD_LETTER_QUEUE. */
+  readonly deadLetter: (message: Message) => void
 }
 
-export class DurableQueue implements DispatchOwner {
+export class DurableQueue implements DispatchOwner, QueueStateOwner, QueueWindowOwner {
   readonly name: string
   readonly id: number
-  /** other than that of a queue of the same name before or after it */
-  readonly idPrefix: string
   /** the last publication that it was matched with (topics.ts) */
   mark = 0
-  readonly #options: DurableQueueOptions
-  readonly #entries: EntryLog
+  readonly #context: QueueContext
   readonly #state: QueueState
   readonly #dispatch: Dispatch
   readonly #window: QueueWindow
-  readonly #browsers = new Set<Browser>()
+  #browsers: Set<Browser> | undefined
   #closed = false
 
-  constructor(options: DurableQueueOptions) {
-    const { name, id: queue, state: stored, entries, limits } = options
+  /** `state`: what the store has of it; undefined: the queue is new. */
+  constructor(context: QueueContext, name: string, id: number, state: Buffer | undefined) {
+    const { entries, limits } = context
     this.name = name
-    this.id = queue
-    this.idPrefix = `${queue}-`
-    this.#options = options
-    this.#entries = entries
-    const dispatch = new Dispatch(this, limits.unsettled)
-    this.#dispatch = dispatch
-    const state = new QueueState(entries.store, queue, stored, {
-      head: () => this.#window.head(),
-      outstanding: () => dispatch.outstanding,
-      headLag: limits.headLag
-    })
-    this.#state = state
-    const onUnreadable = (error: unknown): void => this.#onUnreadable(error)
-    this.#window = new QueueWindow({ queue, entries, state, dispatch, limits, onUnreadable })
+    this.id = id
+    this.#context = context
+    this.#dispatch = new Dispatch(this, limits.unsettled)
+    this.#state = new QueueState(this, entries.store, limits.headLag, state)
+    this.#window = new QueueWindow(this, entries, limits, this.#state, this.#dispatch)
+  }
+
+  /** other than that of a queue of the same name before or after it */
+  get idPrefix(): string {
+    return `${this.id}-`
+  }
+
+  /** messages that memory has, delivered or not */
+  get inMemory(): number {
+    return this.#dispatch.entries().length
   }
 
   /** Takes a message; what is to be `stored` is put into the store's present batch. */
@@ -84,7 +83,7 @@ export class DurableQueue implements DispatchOwner {
 
   endConsumers(error: LinkError): void {
     this.#dispatch.endConsumers(error)
-    for (const browser of [...this.#browsers]) browser.end(error)
+    for (const browser of [...(this.#browsers ?? [])]) browser.end(error)
     this.#window.unload()
   }
 
@@ -103,21 +102,22 @@ export class DurableQueue implements DispatchOwner {
   }
 
   now(): number {
-    return this.#options.now()
+    return this.#context.now()
   }
 
   removed(entry: Entry, outcome: Outcome | undefined): void {
     if (this.#closed) return
-    if (outcome?.type === 'rejected') this.#options.deadLetter?.(entry.message)
+    const { deadLetter, entries } = this.#context
+    if (outcome?.type === 'rejected' && this.name !== DEAD_LETTER_QUEUE) deadLetter(entry.message)
     if (!entry.stored) return
-    this.#entries.delete(this.id, entry)
+    entries.delete(this.id, entry)
     this.#state.onRemoved()
   }
 
   failed(entry: Entry): void {
     if (!entry.stored || this.#closed) return
     entry.counted = true
-    this.#entries.putFailures(this.id, entry.sequence, entry.failures)
+    this.#context.entries.putFailures(this.id, entry.sequence, entry.failures)
   }
 
   delivered(entry: Entry): void {
@@ -133,11 +133,19 @@ export class DurableQueue implements DispatchOwner {
   }
 
   broken(error: unknown): void {
-    this.#options.log.error({ err: error, queue: this.name }, 'a receiver of a queue failed')
+    this.#context.log.error({ err: error, queue: this.name }, 'a receiver of a queue failed')
+  }
+
+  head(): number {
+    return this.#window.head()
+  }
+
+  outstanding(): boolean {
+    return this.#dispatch.outstanding
   }
 
   #browse(options: ConsumerOptions): Browser {
-    const { queueMessages: limit, queueBytes: bytes } = this.#options.limits
+    const { queueMessages: limit, queueBytes: bytes } = this.#context.limits
     const { from: first, to } = this.#window.unloaded
     let from = first
     const more = async (): Promise<readonly Entry[]> => {
@@ -155,18 +163,19 @@ export class DurableQueue implements DispatchOwner {
         entries: this.#dispatch.entries(),
         more,
         now: () => this.now(),
-        onUnreadable: error => this.#onUnreadable(error),
-        onDetached: () => this.#browsers.delete(browser)
+        onUnreadable: error => this.unreadable(error),
+        onDetached: () => this.#browsers?.delete(browser)
       },
       options
     )
+    this.#browsers ??= new Set()
     this.#browsers.add(browser)
     return browser
   }
 
-  #onUnreadable(error: unknown): void {
+  unreadable(error: unknown): void {
     if (this.#closed) return
-    this.#options.log.error(
+    this.#context.log.error(
       { err: error, queue: this.name },
       'a queue cannot be read: its receivers are closed'
     )

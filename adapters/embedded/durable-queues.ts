@@ -4,7 +4,7 @@
 import { AmqpError } from '../../plugin/errors.js'
 import type { Logger, Message, Queues } from '../../plugin/host.js'
 import { isOwnedAddress } from '../../plugin/messages/addresses.js'
-import { DurableQueue } from './durable-queue.js'
+import { DEAD_LETTER_QUEUE, DurableQueue, type QueueContext } from './durable-queue.js'
 import type { EntryLog } from './entry-log.js'
 import {
   deletedKey,
@@ -20,9 +20,6 @@ import {
 import type { Limits } from './limits.js'
 import type { Store } from './store.js'
 
-/** Rejected messages of all queues. */
-export const DEAD_LETTER_QUEUE = 'DLQ'
-
 export interface DurableQueuesOptions {
   readonly entries: EntryLog
   readonly limits: Limits
@@ -35,6 +32,7 @@ export interface DurableQueuesOptions {
 export class DurableQueues implements Queues {
   readonly #options: DurableQueuesOptions
   readonly #store: Store
+  readonly #context: QueueContext
   readonly #byName = new Map<string, DurableQueue>()
   readonly #byId = new Map<number, DurableQueue>()
   /** removals of deleted queues' contents under way */
@@ -44,6 +42,11 @@ export class DurableQueues implements Queues {
   private constructor(options: DurableQueuesOptions) {
     this.#options = options
     this.#store = options.entries.store
+    const { entries, limits, now, log } = options
+    const deadLetter = (message: Message): void => {
+      this.ensure(DEAD_LETTER_QUEUE).enqueue(message, Infinity, true)
+    }
+    this.#context = { entries, limits, now, log, deadLetter }
   }
 
   static async load(options: DurableQueuesOptions): Promise<DurableQueues> {
@@ -116,20 +119,7 @@ export class DurableQueues implements Queues {
   }
 
   #open(id: number, name: string, state: Buffer | undefined): DurableQueue {
-    const { entries, limits, now, log } = this.#options
-    const deadLetter = (message: Message): void => {
-      this.ensure(DEAD_LETTER_QUEUE).enqueue(message, Infinity, true)
-    }
-    const queue = new DurableQueue({
-      name,
-      id,
-      state,
-      entries,
-      limits,
-      now,
-      log,
-      deadLetter: name === DEAD_LETTER_QUEUE ? undefined : deadLetter
-    })
+    const queue = new DurableQueue(this.#context, name, id, state)
     this.#byName.set(name, queue)
     this.#byId.set(id, queue)
     return queue

@@ -9,18 +9,18 @@ const RESERVE = 10_000
 const BYTES = 24
 
 export interface QueueStateOwner {
+  readonly id: number
   /** all entries below are gone */
   head(): number
   /** something was delivered and is not settled */
   outstanding(): boolean
-  /** removals before `head` is asked and written again */
-  readonly headLag: number
 }
 
 export class QueueState implements Touched {
   readonly #store: Store
-  readonly #queue: number
   readonly #owner: QueueStateOwner
+  /** removals before `head` is asked and written again */
+  readonly #headLag: number
   /** numbers below are used, or may be */
   #reserved: number
   #next: number
@@ -34,10 +34,10 @@ export class QueueState implements Touched {
   readonly crashedAt: number
 
   /** `value`: what the store has; undefined for a new queue. */
-  constructor(store: Store, queue: number, value: Buffer | undefined, owner: QueueStateOwner) {
-    this.#store = store
-    this.#queue = queue
+  constructor(owner: QueueStateOwner, store: Store, headLag: number, value: Buffer | undefined) {
     this.#owner = owner
+    this.#store = store
+    this.#headLag = headLag
     this.#head = value?.readDoubleBE(0) ?? 1
     this.#reserved = value?.readDoubleBE(8) ?? 1
     this.crashedAt = value?.readDoubleBE(16) ?? 0
@@ -73,7 +73,7 @@ export class QueueState implements Touched {
 
   /** Called after what was removed is deleted in the store. */
   onRemoved(): void {
-    if (++this.#removed < this.#owner.headLag) return
+    if (++this.#removed < this.#headLag) return
     this.#removed = 0
     this.#head = this.#owner.head()
     this.#write(this.#delivered)
@@ -94,6 +94,6 @@ export class QueueState implements Touched {
     value.writeDoubleBE(this.#reserved, 8)
     value.writeDoubleBE(delivered, 16)
     this.#written = delivered
-    this.#store.put(stateKey(this.#queue), value)
+    this.#store.put(stateKey(this.#owner.id), value)
   }
 }

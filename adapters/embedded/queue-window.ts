@@ -17,23 +17,28 @@ const UNCOMMITTED_WINDOWS = 4
 /** When a publication is safe: at once, when its batch is written, or when that is on disk. */
 export type Safe = 'now' | 'written' | 'durable'
 
-export interface QueueWindowOptions {
-  readonly queue: number
-  readonly entries: EntryLog
-  readonly state: QueueState
-  readonly dispatch: Dispatch
-  readonly limits: Limits
-  readonly onUnreadable: (error: unknown) => void
+export interface QueueWindowOwner {
+  readonly id: number
+  /** The store failed to read. */
+  unreadable(error: unknown): void
+}
+
+/** Stored entries up to `upTo` are written together. */
+interface Commit {
+  /** number of the store's batch */
+  readonly batch: number
+  upTo: number
 }
 
 export class QueueWindow {
-  readonly #options: QueueWindowOptions
+  readonly #owner: QueueWindowOwner
+  readonly #entries: EntryLog
+  readonly #limits: Limits
+  readonly #state: QueueState
   readonly #dispatch: Dispatch
   /** not written yet, or behind such; in order */
   readonly #uncommitted = new Backlog<Entry>()
-  /** the batch that `#commit` is for */
-  #batch = 0
-  #commit = { upTo: 0 }
+  #commit: Commit | undefined
   /** stored entries up to here can be read */
   #committed: number
   #paged: boolean
@@ -43,11 +48,20 @@ export class QueueWindow {
   #meanwhile: Entry[] | undefined
   #closed = false
 
-  constructor(options: QueueWindowOptions) {
-    this.#options = options
-    this.#dispatch = options.dispatch
-    this.#committed = options.state.last
-    this.#loaded = options.state.head - 1
+  constructor(
+    owner: QueueWindowOwner,
+    entries: EntryLog,
+    limits: Limits,
+    state: QueueState,
+    dispatch: Dispatch
+  ) {
+    this.#owner = owner
+    this.#entries = entries
+    this.#limits = limits
+    this.#state = state
+    this.#dispatch = dispatch
+    this.#committed = state.last
+    this.#loaded = state.head - 1
     this.#paged = this.#loaded < this.#committed
   }
 
@@ -58,8 +72,7 @@ export class QueueWindow {
 
   /** What is to be `stored` is put into the store's present batch. */
   add(message: Message, expiresAt: number, stored: boolean): Safe {
-    const { state, entries, queue } = this.#options
-    const sequence = state.take()
+    const sequence = this.#state.take()
     if (!this.#paged && this.#full) {
       this.#paged = true
       this.#loaded = sequence - 1
@@ -71,7 +84,7 @@ export class QueueWindow {
       return 'now'
     }
     const encoded = encodeMessage(message)
-    entries.put(queue, sequence, encoded, expiresAt)
+    this.#entries.put(this.#owner.id, sequence, encoded, expiresAt)
     this.#uncommitted.push(new Entry(sequence, encoded, expiresAt, true))
     this.#awaitCommit(sequence)
     return stored ? 'durable' : 'written'
@@ -80,7 +93,7 @@ export class QueueWindow {
   /** Reads on where there is room, and somebody to read for. */
   fill(): void {
     if (!this.#paged || this.#reading || this.#closed || this.#dispatch.idle) return
-    const { queueMessages, queueBytes } = this.#options.limits
+    const { queueMessages, queueBytes } = this.#limits
     const { readyCount, readyBytes } = this.#dispatch
     if (readyCount > queueMessages / 2 || readyBytes > queueBytes / 2) return
     // what is newer than `#loaded` and not committed is in memory
@@ -90,7 +103,7 @@ export class QueueWindow {
 
   /** Nobody receives: memory keeps the first few, and the store has the rest, up to the newest that is only in memory. */
   unload(): void {
-    const { idleQueueMessages, idleQueueBytes } = this.#options.limits
+    const { idleQueueMessages, idleQueueBytes } = this.#limits
     const dispatch = this.#dispatch
     if (this.#reading || this.#closed || !dispatch.idle || this.#uncommitted.length > 0) return
     while (dispatch.readyCount > idleQueueMessages || dispatch.readyBytes > idleQueueBytes) {
@@ -105,7 +118,7 @@ export class QueueWindow {
   /** Nothing below this number is in the queue. */
   head(): number {
     const oldest = this.#dispatch.oldest() ?? this.#uncommitted.peek()?.sequence ?? Infinity
-    return Math.min(oldest, this.#paged ? this.#loaded + 1 : this.#options.state.last + 1)
+    return Math.min(oldest, this.#paged ? this.#loaded + 1 : this.#state.last + 1)
   }
 
   /** The sequence numbers that are in the store and not in memory. */
@@ -114,9 +127,9 @@ export class QueueWindow {
   }
 
   async read(range: EntryRange): Promise<{ entries: Entry[]; last: number }> {
-    const { queue, entries, state } = this.#options
-    const read = await entries.read(queue, range)
-    for (const entry of read.entries) if (entry.sequence <= state.crashedAt) entry.failures++
+    const { crashedAt } = this.#state
+    const read = await this.#entries.read(this.#owner.id, range)
+    for (const entry of read.entries) if (entry.sequence <= crashedAt) entry.failures++
     return read
   }
 
@@ -124,17 +137,16 @@ export class QueueWindow {
   close(kept: boolean): void {
     this.#closed = true
     if (!kept) return
-    const { queue, entries } = this.#options
     for (const { sequence, message, expiresAt, stored } of [
       ...this.#dispatch.entries(),
       ...this.#uncommitted
     ]) {
-      if (!stored) entries.put(queue, sequence, encodeMessage(message), expiresAt)
+      if (!stored) this.#entries.put(this.#owner.id, sequence, encodeMessage(message), expiresAt)
     }
   }
 
   get #full(): boolean {
-    const { limits } = this.#options
+    const limits = this.#limits
     const { idle, readyCount, readyBytes } = this.#dispatch
     if (this.#uncommitted.length >= limits.queueMessages * UNCOMMITTED_WINDOWS) return true
     if (readyCount >= (idle ? limits.idleQueueMessages : limits.queueMessages)) return true
@@ -143,14 +155,13 @@ export class QueueWindow {
 
   /** One call for all entries of a batch. */
   #awaitCommit(sequence: number): void {
-    const { store } = this.#options.entries
-    if (this.#batch === store.batch) {
+    const { store } = this.#entries
+    if (this.#commit?.batch === store.batch) {
       this.#commit.upTo = sequence
       return
     }
-    const commit = { upTo: sequence }
+    const commit: Commit = { batch: store.batch, upTo: sequence }
     this.#commit = commit
-    this.#batch = store.batch
     store.whenWritten(error => {
       if (this.#closed) return
       if (error === undefined) this.#onCommit(commit.upTo)
@@ -171,7 +182,7 @@ export class QueueWindow {
   }
 
   #keepMeanwhile(meanwhile: Entry[], entry: Entry): void {
-    if (meanwhile.length < this.#options.limits.queueMessages) meanwhile.push(entry)
+    if (meanwhile.length < this.#limits.queueMessages) meanwhile.push(entry)
     else this.#meanwhile = undefined
   }
 
@@ -186,7 +197,7 @@ export class QueueWindow {
       this.#loaded = last // not before: what is neither loaded nor in memory counts as gone
       if (last === to) this.#catchUp()
     } catch (error) {
-      if (!this.#closed) this.#options.onUnreadable(error)
+      if (!this.#closed) this.#owner.unreadable(error)
     } finally {
       this.#reading = false
       this.#meanwhile = undefined

@@ -21,7 +21,8 @@ export interface SubscriptionOptions {
   readonly onEnded: () => void
 }
 
-export class Subscription implements Attachment {
+export class Subscription implements Attachment, DispatchOwner {
+  readonly idPrefix = ''
   readonly filter: string
   readonly annotated: boolean
   /** the last publication that it was matched with (topics.ts) */
@@ -38,21 +39,10 @@ export class Subscription implements Attachment {
     this.filter = options.filter
     this.annotated = options.annotated
     this.#options = options
-    const { log, name, filter } = options
-    const owner: DispatchOwner = {
-      idPrefix: '',
-      now: options.now,
-      removed: () => undefined,
-      failed: () => undefined,
-      delivered: () => undefined,
-      ran: () => this.#onRan(),
-      expecting: () => false,
-      broken: error => log.error({ err: error, name, filter }, 'the receiver of a subscription failed')
-    }
-    this.#dispatch = new Dispatch(owner, options.maxUnsettled)
+    this.#dispatch = new Dispatch(this, options.maxUnsettled)
     const onEnded = (error: LinkError): void => {
       this.#end()
-      this.#onRan()
+      this.ran()
       consumer.onEnded(error)
     }
     this.#consumer = this.#dispatch.attach({ ...consumer, onEnded })
@@ -78,7 +68,7 @@ export class Subscription implements Attachment {
   detach(failed: boolean): void {
     this.#end()
     this.#consumer.detach(failed)
-    this.#onRan()
+    this.ran()
   }
 
   end(error: LinkError): void {
@@ -92,6 +82,31 @@ export class Subscription implements Attachment {
     this.#consumer.detach(false)
   }
 
+  now(): number {
+    return this.#options.now()
+  }
+
+  removed(): void {}
+
+  failed(): void {}
+
+  delivered(): void {}
+
+  ran(): void {
+    if (this.#emptied === undefined || this.#waiting) return
+    this.#emptied()
+    this.#emptied = undefined
+  }
+
+  expecting(): boolean {
+    return false
+  }
+
+  broken(error: unknown): void {
+    const { log, name, filter } = this.#options
+    log.error({ err: error, name, filter }, 'the receiver of a subscription failed')
+  }
+
   #end(): void {
     if (this.#ended) return
     this.#ended = true
@@ -100,12 +115,6 @@ export class Subscription implements Attachment {
 
   get #waiting(): boolean {
     return this.#dispatch.readyCount > 0 && !this.#dispatch.idle
-  }
-
-  #onRan(): void {
-    if (this.#emptied === undefined || this.#waiting) return
-    this.#emptied()
-    this.#emptied = undefined
   }
 
   #overflow(message: Message): void {

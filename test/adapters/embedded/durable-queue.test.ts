@@ -197,18 +197,14 @@ describe('a durable queue of the embedded host', () => {
     }
   })
 
-  it('holds no more in memory than its window', async () => {
+  it('shows a browser all messages, in memory or not, and takes none', async () => {
     await fill(numbers(0, 100))
-    const first = await receive(connection, 'work', { window: 1 })
-    while (first.deliveries.length < 1) await turn()
-    await first.receiver.close()
-    // what a browser sees in memory comes at once, and the rest by reading
+    const first = await receive(connection, 'work', { window: 3 })
+    while (first.deliveries.length < 3) await turn()
     const seen = await receive(connection, 'work', { window: 1000, browse: true })
-    await turn()
-    await turn()
-    assert.ok(seen.deliveries.length <= SMALL.queueMessages + 1, String(seen.deliveries.length))
     await seen.receiver.drain()
     assert.deepEqual(seen.texts(), numbers(0, 100))
+    await first.receiver.close()
     assert.deepEqual((await empty(connection, 'work')).texts(), numbers(0, 100))
   })
 
