@@ -5,8 +5,7 @@ import json
 import sys
 import uuid
 
-from proton import Data, Delivery, Message, int32, symbol, timestamp, ulong
-from proton.reactor import LinkOption
+from proton import Delivery, Message, int32, timestamp, ulong
 from proton.utils import BlockingConnection
 
 TIMEOUT_S = 8
@@ -27,13 +26,6 @@ BODIES = {
     "timestamp": dict(body=timestamp(0)),
     "uuid": dict(body=uuid.UUID("00112233-4455-6677-8899-aabbccddeeff")),
 }
-
-
-class Settled(LinkOption):
-    """A sender that wants to be told nothing."""
-
-    def apply(self, link):
-        link.snd_settle_mode = 1
 
 
 class Client:
