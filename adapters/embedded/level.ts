@@ -2,10 +2,11 @@
 // Rule: a directory that another process uses, that is damaged or newer than this program is said so, and left as it is.
 
 import { mkdir } from 'node:fs/promises'
-import { ClassicLevel } from 'classic-level'
+import { ClassicLevel, type ChainedBatch } from 'classic-level'
 import { FORMAT_KEY, STORE_FORMAT } from './keys.js'
 
 export type Level = ClassicLevel<Buffer, Buffer>
+export type Batch = ChainedBatch<Level, Buffer, Buffer>
 
 /** The store cannot be opened or written. */
 export class StoreError extends Error {

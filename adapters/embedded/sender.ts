@@ -1,7 +1,7 @@
 // Senders to queues and topics, and the relay that reads the address from each message.
 // Rule: credit is what may be without an outcome; sends of one link keep their order, also where a right is asked that takes time.
 
-import type { LinkClosed, LinkError, Message, Outcome, Sender, SenderOptions } from '../../plugin/host.js'
+import type { LinkClosed, Message, Outcome, Sender, SenderOptions } from '../../plugin/host.js'
 import type { Broker } from './broker.js'
 import { rejected } from './outcomes.js'
 import { maySendTo, type Identity } from './rights.js'
@@ -47,7 +47,7 @@ export class EmbeddedSender implements Sender {
     }
   }
 
-  async close(_error?: LinkError): Promise<void> {
+  async close(): Promise<void> {
     this.#end()
   }
 

@@ -2,12 +2,9 @@
 // Rule: one batch at a time, in the order of the puts; a batch is synced only if somebody waits for that; after a write that
 // failed nothing is written any more, since nobody knows what the disk has.
 
-import type { ChainedBatch } from 'classic-level'
 import type { Logger } from '../../plugin/host.js'
 import { FORMAT_KEY, STORE_FORMAT, type KeyRange } from './keys.js'
-import { openLevel, StoreError, type Level } from './level.js'
-
-type Batch = ChainedBatch<Level, Buffer, Buffer>
+import { openLevel, StoreError, type Batch, type Level } from './level.js'
 
 /** `error`: what was to be written is not safe. */
 export type Written = (error: Error | undefined) => void
