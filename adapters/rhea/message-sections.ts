@@ -6,8 +6,8 @@ import type { Reader } from './rhea.js'
 import { Writer } from './rhea.js'
 import { SECTION } from './scan.js'
 import { CODE } from './typecodes.js'
+import { readValue } from './value-reader.js'
 import {
-  readValue,
   writeBinary,
   writeList,
   writeMap,
@@ -15,7 +15,7 @@ import {
   writeText,
   writeTyped,
   writeValue
-} from './values.js'
+} from './value-writer.js'
 
 export interface Header {
   readonly durable: boolean

@@ -8,7 +8,8 @@ import type { Header } from './message-sections.js'
 import { Reader, Writer } from './rhea.js'
 import { scanMessage, SECTION, STRIDE } from './scan.js'
 import type { Sections } from './scan.js'
-import { readValue, writeSymbol, writeText } from './values.js'
+import { readValue } from './value-reader.js'
+import { writeSymbol, writeText } from './value-writer.js'
 import { CODE } from './typecodes.js'
 
 const EMPTY: ReadonlyMap<string, AmqpValue> = new Map()

@@ -6,7 +6,7 @@ import { AmqpError, CONDITIONS } from '../../plugin/errors.js'
 import type { AmqpValue, Credentials } from '../../plugin/host.js'
 import { Reader, Writer } from './rhea.js'
 import { CODE } from './typecodes.js'
-import { readValue } from './values.js'
+import { readValue } from './value-reader.js'
 
 export type SaslMechanism = Credentials['mechanism']
 

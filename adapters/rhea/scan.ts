@@ -3,6 +3,8 @@
 // and what it has passed can be decoded without a further check.
 
 import { AmqpError, CONDITIONS } from '../../plugin/errors.js'
+import { HEADER_FIELDS, isUlong, PROPERTY_FIELDS } from './section-fields.js'
+import type { FieldCheck } from './section-fields.js'
 import { CODE, isBinary, isList, isMap, isText, LAYOUT } from './typecodes.js'
 
 /** Descriptors of the sections, AMQP 1.0 part 3, section 3.2. */
@@ -34,46 +36,6 @@ const SYMBOLIC: Readonly<Record<string, number>> = {
 const MAX_DEPTH = 64
 /** Elements of no width (an array of nulls) in one message: they cost memory when read, and no bytes. */
 const MAX_EMPTY_ELEMENTS = 4096
-
-type FieldCheck = (code: number) => boolean
-const isBoolean: FieldCheck = code => code === CODE.true || code === CODE.false || code === CODE.boolean
-const isUint: FieldCheck = code => code === CODE.uint || code === CODE.smallUint || code === CODE.uint0
-const isTimestamp: FieldCheck = code => code === CODE.timestamp
-const isUlong: FieldCheck = code => code === CODE.ulong || code === CODE.smallUlong || code === CODE.ulong0
-/** wider than AMQP's message-id by the other integers, which some clients write */
-const isMessageId: FieldCheck = code =>
-  isText(code) ||
-  isUlong(code) ||
-  isUint(code) ||
-  code === CODE.int ||
-  code === CODE.smallInt ||
-  code === CODE.long ||
-  code === CODE.smallLong ||
-  code === CODE.uuid ||
-  isBinary(code)
-
-const HEADER_FIELDS: readonly FieldCheck[] = [
-  isBoolean,
-  code => code === CODE.ubyte,
-  isUint,
-  isBoolean,
-  isUint
-]
-const PROPERTY_FIELDS: readonly FieldCheck[] = [
-  isMessageId,
-  isBinary,
-  isText,
-  isText,
-  isText,
-  isMessageId,
-  isText,
-  isText,
-  isTimestamp,
-  isTimestamp,
-  isText,
-  isUint,
-  isText
-]
 
 /** Where a section is: three numbers each, its descriptor's code, where it starts, and where its value starts. */
 export type Sections = readonly number[]
