@@ -31,10 +31,11 @@ function describe({
   keyword,
   params,
   message = 'is not valid',
-  data
+  data,
+  parentSchema
 }: ErrorObject): ConfigError {
   if (keyword === 'additionalProperties') {
-    const name = String(params['additionalProperty'])
+    const name = String(params['additionalProperty']).replaceAll('~', '~0').replaceAll('/', '~1')
     return { path: `${instancePath}/${name}`, message: 'is not an option' }
   }
   if (keyword === 'enum') {
@@ -43,6 +44,8 @@ function describe({
       .join(', ')
     return { path: instancePath, message: `must be one of ${allowed}` }
   }
+  // a secret is not for a log
+  if (parentSchema?.['writeOnly'] === true) return { path: instancePath, message }
   const shown = data === null || typeof data !== 'object' ? `, not ${JSON.stringify(data)}` : ''
   return { path: instancePath, message: `${message}${keyword === 'required' ? '' : shown}` }
 }

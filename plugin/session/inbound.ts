@@ -50,13 +50,13 @@ export class Inbound {
     }
     if (retain || qos === 2) return this.#refuseFeature(retain ? 'retained messages' : 'QoS 2')
     const clientId = this.#clientId
+    const uid = this.#options.makeUid()
     if (packetId === undefined) {
-      const publication: Publication = { topic, payload, qos, retain, dup, clientId }
+      const publication: Publication = { topic, payload, qos, retain, dup, uid, clientId }
       return [{ type: 'send', token, publication }]
     }
     // One answer is enough: a second PUBACK could be taken for that of the id's next PUBLISH.
     if (dup && this.#isInFlight(packetId)) return NO_ACTIONS
-    const uid = this.#options.makeUid()
     const publication: Publication = { topic, payload, qos, retain, dup, packetId, uid, clientId }
     this.#append({ packetId, token, publication, sends: 1, next: undefined })
     return [{ type: 'send', token, publication }]

@@ -116,6 +116,6 @@ export interface SessionOptions {
   readonly publishRetries: number
   /** makes a client id for a client that has none */
   readonly makeClientId: () => string
-  /** makes the 16 bytes that identify a publication with QoS > 0, however often it is sent to the host */
+  /** makes the 16 bytes that identify a publication, however often it is sent to the host */
   readonly makeUid: () => Uint8Array
 }

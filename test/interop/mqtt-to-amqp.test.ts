@@ -48,10 +48,9 @@ describe('interop: MQTT publications to AMQP receivers', () => {
           const { annotations } = received
           assert.deepEqual(annotations['x-opt-mqtt-qos'], ['int32', qos])
           assert.deepEqual(annotations['x-opt-retain-message'], ['bool', false])
-          // only what must arrive once needs an identity
           const [type, uid] = annotations['x-opt-mqtt-uid'] ?? ['none', undefined]
-          assert.equal(type, qos === 0 ? 'none' : 'binary')
-          if (qos === 1) assert.match(String(uid), /^[0-9a-f]{32}$/)
+          assert.equal(type, 'binary')
+          assert.match(String(uid), /^[0-9a-f]{32}$/)
           await proton.detach(address)
         })
       }

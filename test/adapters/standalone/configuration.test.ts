@@ -215,4 +215,10 @@ describe('standalone configuration', () => {
     ]
     assert.equal(read({ spaces }).spaces.length, 2)
   })
+
+  it('names what is wrong with a password without repeating it', () => {
+    const lines = refusal(() => read({ spaces: [{ name: 'a', users: [{ name: 'u', password: 12345 }] }] }))
+    assert.match(lines.join(' '), /\/spaces\/0\/users\/0\/password must be string/)
+    assert.doesNotMatch(lines.join(' '), /12345/)
+  })
 })

@@ -24,6 +24,7 @@ describe('Session inbound', () => {
       qos: 0,
       retain: false,
       dup: false,
+      uid: UID,
       clientId: 'client'
     })
     assert.deepEqual(driver.give({ type: 'outcome', token, result: { type: 'failed' } }), [])
