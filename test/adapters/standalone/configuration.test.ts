@@ -218,7 +218,7 @@ describe('standalone configuration', () => {
 
   it('names what is wrong with a password without repeating it', () => {
     const lines = refusal(() => read({ spaces: [{ name: 'a', users: [{ name: 'u', password: 12345 }] }] }))
-    assert.match(lines.join(' '), /\/spaces\/0\/users\/0\/password must be string/)
+    assert.match(lines.join(' '), /\/spaces\/0\/users\/0\/password: must be string/)
     assert.doesNotMatch(lines.join(' '), /12345/)
   })
 })
