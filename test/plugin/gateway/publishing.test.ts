@@ -171,6 +171,23 @@ describe('publications to the host', () => {
     )
   })
 
+  it('keep what was received before the connection was lost until there is credit', async () => {
+    await start({}, 1)
+    const [client, other] = [await gateway.connect('publisher'), await gateway.connect('other')]
+    client.send(...['1', '2', '3'].map(payload => publish('t', payload)))
+    const first = await host.at(0)
+    client.reset()
+    await other.untilPong() // the gateway has seen it by now
+    await other.untilPong()
+    first.accept()
+    host.give(2)
+    await host.at(2)
+    assert.deepEqual(
+      host.held.map(({ payload }) => payload),
+      ['1', '2', '3']
+    )
+  })
+
   it('do not count as silence of a client whose socket is not read', async () => {
     await start({}, 1)
     const client = await gateway.connect('publisher', { keepAliveS: 1 })

@@ -1,7 +1,8 @@
 // One client id, one connection: the newer one has it, and nothing of the older one is left.
 
 import assert from 'node:assert/strict'
-import { SUBSCRIPTION_SERVICE_ADDRESSES } from '../../../plugin/messages/addresses.js'
+import type { Outcome } from '../../../plugin/host.js'
+import { publishAddress, SUBSCRIPTION_SERVICE_ADDRESSES } from '../../../plugin/messages/addresses.js'
 import { encodeRequest, type SubscriptionRequest } from '../../../plugin/messages/requests.js'
 import { Outbox } from '../../../plugin/outbox.js'
 import { changedSpace, RunningGateway, type GatewayOptions } from '../../fixtures/gateway.js'
@@ -139,16 +140,55 @@ describe('takeover of a client id', () => {
     while (gateway.metric('mqtt_disconnects_total') === 0) await witness.untilPong()
     answer()
     while (gateway.metric('mqtt_connections') > 1) await witness.untilPong()
-    // a pure AMQP client of this id has a durable session, with a queue and a route
+    await assertNothingLeft('gone')
+  })
+
+  it('leaves nothing at the service of a client that went before the service answered its CONNECT', async () => {
+    let answer: (() => void) | undefined
+    await start({
+      wrap: space =>
+        changedSpace(space, {
+          serve: (address, onLink) =>
+            space.serve(address, link =>
+              onLink({
+                ...{ name: link.name, address: link.address, user: link.user },
+                close: error => link.close(error),
+                accept: handlers =>
+                  link.accept({
+                    ...handlers,
+                    onDelivery: delivery => {
+                      const { message, id, deliveryCount } = delivery
+                      if (answer !== undefined || message.properties.correlationId !== publishAddress('gone'))
+                        return handlers.onDelivery(delivery)
+                      const settle = (outcome: Outcome): void =>
+                        void (answer = () => delivery.settle(outcome))
+                      handlers.onDelivery({ message, id, deliveryCount, settle })
+                    }
+                  })
+              })
+            )
+        })
+    })
+    const witness = await gateway.connect('witness')
+    const client = await gateway.openWith(connect({ clientId: 'gone' }))
+    while (answer === undefined) await witness.untilPong()
+    client.reset()
+    while (gateway.metric('mqtt_disconnects_total') === 0) await witness.untilPong()
+    answer()
+    while (gateway.metric('mqtt_connections') > 1) await witness.untilPong()
+    await assertNothingLeft('gone')
+  })
+
+  /** A pure AMQP client that subscribes under this id gets a durable session, with a queue and a route. */
+  async function assertNothingLeft(clientId: string): Promise<void> {
     await ask({
       type: 'subscribe',
-      clientId: 'gone',
+      clientId,
       filters: new Map([['durable', 1]]),
       delivery: 'queue',
       partial: false
     })
-    assert.deepEqual(await gateway.space.routes.list('$mqtt.to.gone.publish'), [
-      { filter: 'durable', queue: '$mqtt.to.gone.publish' }
-    ])
-  })
+    const queue = publishAddress(clientId)
+    assert.deepEqual(await gateway.space.routes.list(queue), [{ filter: 'durable', queue }])
+  }
 })
