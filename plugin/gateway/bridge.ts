@@ -23,6 +23,9 @@ import { SessionDriver } from './session-driver.js'
 /** SUBSCRIBE and UNSUBSCRIBE packets of one client that are not answered yet. */
 const MAX_PENDING_REQUESTS = 16
 
+/** Packets of one client without their answer, those counted that wait for an answer before theirs. */
+const MAX_UNANSWERED = 2000
+
 /** Ends that are nobody's fault. */
 const ORDINARY: ReadonlySet<FailureCode> = new Set([
   'connectionLost',
@@ -39,6 +42,7 @@ interface Opened {
 
 export class Bridge implements InboxClient, RegisteredClient {
   readonly #parts: GatewayParts
+  readonly #session: Session
   readonly #driver: SessionDriver
   readonly #stream: PacketStream
   readonly #socket: ClientSocket
@@ -67,8 +71,9 @@ export class Bridge implements InboxClient, RegisteredClient {
     const { packetBytes, connectPacketBytes } = parts.config().limits
     this.#parts = parts
     this.#onEnded = onEnded
+    this.#session = new Session(options, performance.now())
     this.#driver = new SessionDriver(
-      new Session(options, performance.now()),
+      this.#session,
       action => this.#perform(action),
       error => this.#failed(error)
     )
@@ -96,10 +101,7 @@ export class Bridge implements InboxClient, RegisteredClient {
   }
 
   sourceLost(filter: string): void {
-    const error = new BridgeError(
-      'sourceLost',
-      `publications of ${JSON.stringify(filter)} were lost at the host`
-    )
+    const error = new BridgeError('sourceLost', `publications of ${filter} were lost at the host`)
     this.#driver.handle({ type: 'end', error })
   }
 
@@ -125,7 +127,9 @@ export class Bridge implements InboxClient, RegisteredClient {
   get #mayRead(): boolean {
     if (this.#ended !== undefined || this.#draining || this.#socket.overfull) return false
     if (this.#opened === undefined) return this.#opening === undefined
-    return this.#opened.publisher.ready && this.#opened.subscriptions.pending < MAX_PENDING_REQUESTS
+    const { publisher, subscriptions } = this.#opened
+    if (!publisher.ready || subscriptions.pending >= MAX_PENDING_REQUESTS) return false
+    return this.#session.unanswered < MAX_UNANSWERED
   }
 
   /** Takes packets as long as the host takes what is in them; then the socket waits. */
@@ -197,6 +201,7 @@ export class Bridge implements InboxClient, RegisteredClient {
       this.#unanswered -= 1
       this.#driver.handle({ type: 'outcome', token, result: publishResultOf(outcome) })
       this.#drained()
+      if (!this.#reading) this.#pump()
     })
   }
 

@@ -156,6 +156,24 @@ describe('publications to the host', () => {
     assert.equal(client.unsentBytes, 0)
   })
 
+  it('are read no further while thousands wait behind one without an outcome', async () => {
+    await start({}, 10_000)
+    const [client, other] = [await gateway.connect('publisher'), await gateway.connect('other')]
+    const total = 2500
+    client.send(...Array.from({ length: total }, (_, index) => publish('t', '', { packetId: index + 1 })))
+    await host.at(1999)
+    for (const held of host.held.slice(1)) held.accept()
+    await other.untilPong()
+    assert.equal(host.held.length, 2000)
+    host.held[0]?.accept()
+    for (let index = 2000; index < total; index++) (await host.at(index)).accept()
+    const acknowledged = await client.take(total)
+    assert.deepEqual(
+      acknowledged.map(packet => 'packetId' in packet && packet.packetId),
+      Array.from({ length: total }, (_, index) => index + 1)
+    )
+  })
+
   it('keep what came before the end of the connection until there is credit', async () => {
     await start({}, 1)
     const client = await gateway.connect('publisher')
