@@ -1,13 +1,13 @@
 // The embedded host as the contract suite meets it: a space in a directory of its own, with a clock that a case moves.
 // Rule: a crash is what is on disk at that moment, opened by a new host; the old one goes on with files of its own.
 
-import { cpSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openEmbeddedSpace } from '../../adapters/embedded/index.js'
 import { bytesForDelivery, EncodedMessage } from '../../adapters/rhea/message.js'
 import type { AddressSpace, AmqpConnection, Capabilities, Logger } from '../../plugin/host.js'
+import { crashCopy } from '../fixtures/crash-copy.js'
 import type { ContractFixture, ContractHost } from './fixture.js'
 
 type Space = Awaited<ReturnType<typeof openEmbeddedSpace>>
@@ -94,7 +94,7 @@ class EmbeddedFixture implements ContractFixture {
 
   async crash(): Promise<AddressSpace> {
     const copy = join(this.#root, `data-${this.#spaces.length}`)
-    cpSync(this.#directory, copy, { recursive: true })
+    crashCopy(this.#directory, copy)
     this.#directory = copy
     return this.#open()
   }

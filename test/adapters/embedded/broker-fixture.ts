@@ -2,7 +2,6 @@
 // Rule: what a test opens is closed and removed after it.
 
 import assert from 'node:assert/strict'
-import { cpSync, rmSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -21,6 +20,7 @@ import type {
   Outcome,
   Receiver
 } from '../../../plugin/host.js'
+import { crashCopy } from '../../fixtures/crash-copy.js'
 
 export const ACCEPTED: Outcome = { type: 'accepted' }
 export const RELEASED: Outcome = { type: 'released' }
@@ -129,7 +129,7 @@ export class Bench {
   async crash(): Promise<EmbeddedSpace> {
     this.#crashed.push(this.space)
     const copy = join(this.#root, `data-${this.#crashed.length}`)
-    while (!copied(this.#directory, copy)) rmSync(copy, { recursive: true, force: true })
+    crashCopy(this.#directory, copy)
     this.#directory = copy
     return this.start()
   }
@@ -138,17 +138,6 @@ export class Bench {
     await this.stop()
     for (const space of this.#crashed) await space.close()
     await rm(this.#root, { recursive: true, force: true })
-  }
-}
-
-/** False: the store removed a file of its own meanwhile. */
-function copied(from: string, to: string): boolean {
-  try {
-    cpSync(from, to, { recursive: true })
-    return true
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return false
-    throw error
   }
 }
 
