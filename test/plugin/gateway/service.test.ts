@@ -3,6 +3,9 @@
 import assert from 'node:assert/strict'
 import { AmqpError } from '../../../plugin/errors.js'
 import type { AddressSpace, Delivery, ServedLink } from '../../../plugin/host.js'
+import { SUBSCRIPTION_SERVICE_ADDRESSES } from '../../../plugin/messages/addresses.js'
+import { encodeRequest } from '../../../plugin/messages/requests.js'
+import { Outbox } from '../../../plugin/outbox.js'
 import { changedSpace, mqttOptions, RunningGateway } from '../../fixtures/gateway.js'
 import { connect, publish, subscribe, unsubscribe } from '../../fixtures/mqtt-bytes.js'
 
@@ -124,6 +127,26 @@ describe('the gateway and its Subscription Service', () => {
     assert.deepEqual(await client.subscribe(['d', 1]), [1])
     client.send(publish('d', 'x'))
     assert.equal((await client.nextPublish()).payload, 'x')
+  })
+
+  it('is told no where it subscribes for a session that has ended, and nothing is made', async () => {
+    gateway = await RunningGateway.start()
+    const connection = await gateway.space.connect('service')
+    const outbox = new Outbox(connection, SUBSCRIPTION_SERVICE_ADDRESSES[0])
+    const request = encodeRequest({
+      type: 'subscribe',
+      clientId: 'gone',
+      connection: 'former',
+      filters: new Map([['a', 1]]),
+      delivery: 'inbox',
+      partial: true
+    })
+    const outcome = await outbox.send(request, 1000)
+    assert.ok(outcome.type === 'rejected')
+    assert.equal(outcome.condition, 'amqp:not-allowed')
+    assert.deepEqual(await gateway.space.queues.list('$mqtt.'), [])
+    assert.equal(gateway.metric('mqtt_durable_sessions'), 0)
+    await connection.close()
   })
 
   it('serves one client while another one waits for the service', async () => {

@@ -128,8 +128,15 @@ describe('a gateway that stops', () => {
     for (let index = 0; index < 100; index++) publisher.send(publish('flood', 'x'.repeat(65_000)))
     await publisher.untilPong()
     const begin = performance.now()
+    const sockets = (): number =>
+      process.getActiveResourcesInfo().filter(name => name === 'TCPSocketWrap').length
+    const before = sockets()
     await gateway.closeHost(Date.now() + 100)
     assert.equal(gateway.metric('mqtt_connections'), 0)
+    await publisher.untilClosed()
+    await new Promise(resolve => setImmediate(resolve)) // a handle closes in the turn after
+    // of both ends of two connections only the slow client's own is left
+    assert.equal(sockets(), before - 3)
     assert.ok(performance.now() - begin < 1000)
   })
 
