@@ -183,3 +183,23 @@ export async function empty(connection: EmbeddedConnection, queue: string): Prom
 
 /** The event loop's next turn: what a broker does by itself has been done. */
 export const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
+
+/** Limits of queues so small that a few messages page. */
+export const SMALL_QUEUES = { queueMessages: 8, idleQueueMessages: 3, headLag: 2 }
+
+export const numbers = (from: number, to: number): string[] =>
+  Array.from({ length: to - from }, (_, i) => String(from + i))
+
+/** Sends all to the queue `work` at once; resolves when all are accepted. */
+export async function fillWork(
+  connection: EmbeddedConnection,
+  texts: readonly string[],
+  durable: (index: number) => boolean = () => true
+): Promise<void> {
+  const sender = await connection.openSender({ address: 'work' })
+  const outcomes = texts.map(
+    (text, i) =>
+      new Promise<Outcome>(resolve => sender.send(durable(i) ? message(text) : fleeting(text), resolve))
+  )
+  for (const outcome of await Promise.all(outcomes)) assert.deepEqual(outcome, ACCEPTED)
+}

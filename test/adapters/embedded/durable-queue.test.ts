@@ -1,34 +1,26 @@
 import assert from 'node:assert/strict'
-import * as fc from 'fast-check'
 import type { EmbeddedConnection } from '../../../adapters/embedded/index.js'
 import type { Outcome } from '../../../plugin/host.js'
 import {
   ACCEPTED,
   Bench,
   empty,
-  FAILED,
+  fillWork,
   fleeting,
   message,
+  numbers,
   receive,
-  RELEASED,
   send,
-  textOf,
-  turn,
-  type Received
+  SMALL_QUEUES,
+  turn
 } from './broker-fixture.js'
-
-/** So small that a few messages page. */
-const SMALL = { queueMessages: 8, idleQueueMessages: 3, headLag: 2 }
-
-const numbers = (from: number, to: number): string[] =>
-  Array.from({ length: to - from }, (_, i) => String(from + i))
 
 describe('a durable queue of the embedded host', () => {
   let bench: Bench
   let connection: EmbeddedConnection
 
   beforeEach(async () => {
-    bench = await Bench.open({ limits: SMALL })
+    bench = await Bench.open({ limits: SMALL_QUEUES })
     connection = await bench.space.connect('service')
   })
 
@@ -37,16 +29,6 @@ describe('a durable queue of the embedded host', () => {
   async function restart(): Promise<void> {
     await bench.restart()
     connection = await bench.space.connect('service')
-  }
-
-  /** Sends all at once; resolves when all are accepted. */
-  async function fill(texts: readonly string[], durable = (_: number) => true): Promise<void> {
-    const sender = await connection.openSender({ address: 'work' })
-    const outcomes = texts.map(
-      (text, i) =>
-        new Promise<Outcome>(resolve => sender.send(durable(i) ? message(text) : fleeting(text), resolve))
-    )
-    for (const outcome of await Promise.all(outcomes)) assert.deepEqual(outcome, ACCEPTED)
   }
 
   it('delivers a durable message only after it is on disk', async () => {
@@ -74,18 +56,18 @@ describe('a durable queue of the embedded host', () => {
 
   it('keeps durable and non-durable messages in order', async () => {
     const { texts } = await receive(connection, 'work')
-    await fill(numbers(0, 30), i => i % 3 === 0)
+    await fillWork(connection, numbers(0, 30), i => i % 3 === 0)
     await turn()
     assert.deepEqual(texts(), numbers(0, 30))
   })
 
   it('keeps the order of a queue that is far longer than its memory', async () => {
-    await fill(numbers(0, 200), i => i % 4 !== 0)
+    await fillWork(connection, numbers(0, 200), i => i % 4 !== 0)
     assert.deepEqual((await empty(connection, 'work')).texts(), numbers(0, 200))
   })
 
   it('has a long queue after a restart, in order, with the same ids', async () => {
-    await fill(numbers(0, 60))
+    await fillWork(connection, numbers(0, 60))
     const before = await receive(connection, 'work', { window: 60 })
     while (before.deliveries.length < 60) await turn()
     await restart()
@@ -98,7 +80,7 @@ describe('a durable queue of the embedded host', () => {
   })
 
   it('counts nothing as failed when it was stopped in order', async () => {
-    await fill(numbers(0, 5))
+    await fillWork(connection, numbers(0, 5))
     const { deliveries } = await receive(connection, 'work')
     while (deliveries.length < 5) await turn()
     await restart()
@@ -110,7 +92,7 @@ describe('a durable queue of the embedded host', () => {
   })
 
   it('remembers failed deliveries over restarts', async () => {
-    await fill(numbers(0, 20))
+    await fillWork(connection, numbers(0, 20))
     for (const expected of [0, 1, 2]) {
       const { deliveries } = await receive(connection, 'work', { window: 20 })
       while (deliveries.length < 20) await turn()
@@ -123,7 +105,7 @@ describe('a durable queue of the embedded host', () => {
   it('never gives an id twice, whatever was consumed before a restart', async () => {
     const ids = new Set<string | undefined>()
     for (let round = 0; round < 4; round++) {
-      await fill(numbers(0, 5))
+      await fillWork(connection, numbers(0, 5))
       const { deliveries } = await empty(connection, 'work')
       for (const { id } of deliveries) ids.add(id)
       await restart()
@@ -165,7 +147,7 @@ describe('a durable queue of the embedded host', () => {
     for (let at = 0; at < 2000 || settled < 2000;) {
       const burst = 5 * (1 + (filling.length % 7))
       if (at < 2000 && settled > at - 40) {
-        filling.push(fill(numbers(at, Math.min(at + burst, 2000))))
+        filling.push(fillWork(connection, numbers(at, Math.min(at + burst, 2000))))
         at += burst
       }
       await turn()
@@ -198,7 +180,7 @@ describe('a durable queue of the embedded host', () => {
   })
 
   it('shows a browser all messages, in memory or not, and takes none', async () => {
-    await fill(numbers(0, 100))
+    await fillWork(connection, numbers(0, 100))
     const first = await receive(connection, 'work', { window: 3 })
     while (first.deliveries.length < 3) await turn()
     const seen = await receive(connection, 'work', { window: 1000, browse: true })
@@ -209,7 +191,7 @@ describe('a durable queue of the embedded host', () => {
   })
 
   it('moves a rejected message to DLQ, durably, and a rejected one of DLQ nowhere', async () => {
-    await fill(['good', 'bad', 'worse'])
+    await fillWork(connection, ['good', 'bad', 'worse'])
     const { deliveries } = await receive(connection, 'work')
     while (deliveries.length < 3) await turn()
     const no: Outcome = { type: 'rejected', condition: 'amqp:not-allowed', description: 'no' }
@@ -243,7 +225,7 @@ describe('a durable queue of the embedded host', () => {
   })
 
   it('keeps a queue that the configuration has no more, unreached, until it has it again', async () => {
-    await fill(['1'])
+    await fillWork(connection, ['1'])
     await bench.stop()
     connection = await (await bench.start({ addresses: [] })).connect('service')
     await assert.rejects(
@@ -261,8 +243,8 @@ describe('a durable queue of the embedded host', () => {
 
   it('limits what a receiver holds without settling, whatever credit it gives', async () => {
     await bench.stop()
-    connection = await (await bench.start({ limits: { ...SMALL, unsettled: 10 } })).connect('service')
-    await fill(numbers(0, 30))
+    connection = await (await bench.start({ limits: { ...SMALL_QUEUES, unsettled: 10 } })).connect('service')
+    await fillWork(connection, numbers(0, 30))
     const { receiver, deliveries, texts } = await receive(connection, 'work', { window: 0 })
     receiver.addCredit(1_000_000)
     while (deliveries.length < 10) await turn()
@@ -271,99 +253,5 @@ describe('a durable queue of the embedded host', () => {
     for (const delivery of deliveries.slice(0, 5)) delivery.settle(ACCEPTED)
     while (deliveries.length < 15) await turn()
     assert.deepEqual(texts(), numbers(0, 15))
-  })
-
-  it('loses, repeats and reorders nothing, whatever receivers do', async () => {
-    const step = fc.oneof(
-      fc.record({ type: fc.constant('send' as const), count: fc.nat(12), durable: fc.boolean() }),
-      fc.record({ type: fc.constant('attach' as const), window: fc.integer({ min: 1, max: 12 }) }),
-      fc.record({
-        type: fc.constant('settle' as const),
-        outcomes: fc.array(fc.constantFrom(ACCEPTED, ACCEPTED, RELEASED, FAILED), { maxLength: 10 })
-      }),
-      fc.constantFrom(
-        { type: 'detach' as const },
-        { type: 'lose' as const },
-        { type: 'restart' as const },
-        { type: 'crash' as const }
-      )
-    )
-    await fc.assert(
-      fc.asyncProperty(fc.array(step, { maxLength: 25 }), async steps => {
-        await restart() // what the run before consumed is gone for good
-        let sent = 0
-        /** must be there; must not; a crash makes some that may */
-        const durable = new Set<string>()
-        const fleeing = new Set<string>()
-        let taken = new Set<string>()
-        let receivers: { received: Received; settled: number }[] = []
-        const settle = (outcome: Outcome): void => {
-          const [first] = receivers
-          const delivery = first?.received.deliveries[first.settled]
-          if (first === undefined || delivery === undefined) return
-          first.settled++
-          delivery.settle(outcome)
-          if (outcome !== ACCEPTED) return
-          const text = textOf(delivery.message)
-          for (const set of [durable, fleeing]) set.delete(text)
-          taken.add(text)
-        }
-        for (const action of steps) {
-          switch (action.type) {
-            case 'send': {
-              const texts = numbers(sent, sent + action.count)
-              await fill(texts, () => action.durable)
-              for (const text of texts) (action.durable ? durable : fleeing).add(text)
-              sent += action.count
-              break
-            }
-            case 'attach':
-              receivers.push({ received: await receive(connection, 'work', action), settled: 0 })
-              await turn()
-              break
-            case 'settle':
-              action.outcomes.forEach(settle)
-              await turn()
-              break
-            case 'detach':
-              await receivers.shift()?.received.receiver.close()
-              break
-            case 'lose':
-              connection.lose()
-              connection = await bench.space.connect('service')
-              receivers = []
-              break
-            case 'restart':
-              await restart()
-              receivers = []
-              break
-            case 'crash':
-              connection = await (await bench.crash()).connect('service')
-              receivers = []
-              fleeing.clear()
-              taken = new Set()
-              break
-            default:
-              action satisfies never
-          }
-        }
-        for (const { received } of receivers) await received.receiver.close()
-        const rest = (await empty(connection, 'work')).texts()
-        const ascending = [...new Set(rest)].sort((a, b) => Number(a) - Number(b))
-        assert.deepEqual(rest, ascending, 'in order, each once')
-        const there = new Set(rest)
-        assert.deepEqual(
-          [...durable, ...fleeing].filter(text => !there.has(text)),
-          [],
-          'lost'
-        )
-        assert.deepEqual(
-          [...taken].filter(text => there.has(text)),
-          [],
-          'came again'
-        )
-      }),
-      { numRuns: 60 }
-    )
   })
 })
