@@ -134,7 +134,9 @@ describe('a gateway that stops', () => {
     await gateway.closeHost(Date.now() + 100)
     assert.equal(gateway.metric('mqtt_connections'), 0)
     await publisher.untilClosed()
-    await new Promise(resolve => setImmediate(resolve)) // a handle closes in the turn after
+    // a handle is gone some turns of the event loop after its socket, a lingering one after seconds
+    while (sockets() > before - 3 && performance.now() - begin < 1000)
+      await new Promise(resolve => setImmediate(resolve))
     // of both ends of two connections only the slow client's own is left
     assert.equal(sockets(), before - 3)
     assert.ok(performance.now() - begin < 1000)
