@@ -381,12 +381,21 @@ export type SpaceStatus =
       readonly state: 'ready'
       readonly listeners: readonly { readonly host: string; readonly port: number }[]
     }
-  | { readonly state: 'failed'; readonly reason: string; readonly errors: readonly ConfigError[] }
+  /** `listeners`: those that go on, with the configuration before; empty: nothing runs */
+  | {
+      readonly state: 'failed'
+      readonly reason: string
+      readonly errors: readonly ConfigError[]
+      readonly listeners: readonly { readonly host: string; readonly port: number }[]
+    }
 
 /** Any of these may come again with nothing changed. */
 export interface HostHooks {
   addressSpaceAdded(space: AddressSpace): Promise<void>
-  /** configuration or addresses changed */
+  /**
+   * Configuration or addresses changed. What runs goes on with the methods of the space that it has; a space that is another one
+   * under the same name is removed and added.
+   */
   addressSpaceChanged(space: AddressSpace): Promise<void>
   addressSpaceRemoved(name: string): Promise<void>
   /** `deadline`: ms since 1970; what is not finished then is cut off */

@@ -31,8 +31,9 @@ export const plugin: Plugin = {
     host.on('addressSpaceChanged', space => lifecycleOf(space.name).apply(space))
     host.on('addressSpaceRemoved', async name => {
       const lifecycle = spaces.get(name)
-      spaces.delete(name)
       await lifecycle?.stop(Date.now() + REMOVAL_GRACE_MS)
+      // a space of this name may have come again meanwhile
+      if (lifecycle?.idle === true) spaces.delete(name)
     })
     host.on('closing', async deadline => {
       await Promise.all([...spaces.values()].map(lifecycle => lifecycle.stop(deadline)))

@@ -1,31 +1,32 @@
-// One address space's life in the plugin: configuration, gateway, services; from the host's hooks to a report.
-// Rule: hooks of one space act one after the other; a space that cannot start says why, and the others do not notice.
+// One address space's life in the plugin: from the host's hooks, in their order, to what runs and a report.
+// Rule: a space that cannot start says why; a change that cannot be made leaves what runs as it is, and says why.
 
 import { parseConfig, type Config } from './config.js'
-import { AmqpError } from './errors.js'
-import { Gateway } from './gateway/gateway.js'
 import type { AddressSpace, Host, SpaceStatus } from './host.js'
-import { SpaceMetrics } from './metrics.js'
-import { SubscriptionService } from './services/subscription-service.js'
+import { RunningSpace } from './running-space.js'
+import { reasonOf } from './start-failure.js'
 
-/** What runs for one space. */
-interface Running {
-  readonly gateway: Gateway
-  readonly service: SubscriptionService
-  readonly metrics: SpaceMetrics
-  /** as it came, to see whether it changed */
-  readonly mqtt: string
-}
+type Failed = Extract<SpaceStatus, { state: 'failed' }>
+
+const INVALID = 'the configuration is not valid'
 
 export class SpaceLifecycle {
   readonly #host: Host
   readonly #name: string
-  #running: Running | undefined
+  #running: RunningSpace | undefined
+  /** what was applied last without a failure, to see whether anything changed */
+  #applied: string | undefined
   #tail: Promise<void> = Promise.resolve()
+  #waiting = 0
 
   constructor(host: Host, name: string) {
     this.#host = host
     this.#name = name
+  }
+
+  /** Nothing runs, and no hook waits for its turn. */
+  get idle(): boolean {
+    return this.#running === undefined && this.#waiting === 0
   }
 
   /** Makes what runs agree with `space`; nothing happens if it does. */
@@ -42,69 +43,51 @@ export class SpaceLifecycle {
   }
 
   #next(step: () => Promise<void>): Promise<void> {
-    const result = this.#tail.then(step)
+    this.#waiting += 1
+    const result = this.#tail.then(step).finally(() => (this.#waiting -= 1))
     this.#tail = result.catch(() => undefined)
     return result
   }
 
   async #apply(space: AddressSpace): Promise<void> {
-    const mqtt = JSON.stringify(space.mqtt) ?? ''
-    if (this.#running?.mqtt === mqtt) return
-    await this.#stop(Date.now())
-    this.#host.report(this.#name, await this.#start(space, mqtt))
+    const wanted = JSON.stringify([space.mqtt, space.addresses])
+    if (this.#applied === wanted) return
+    const status = await this.#follow(space)
+    this.#applied = status.state === 'failed' ? undefined : wanted
+    this.#host.report(this.#name, status)
   }
 
-  async #start(space: AddressSpace, mqtt: string): Promise<SpaceStatus> {
-    if (space.mqtt === undefined || space.mqtt === null) return { state: 'off' }
+  async #follow(space: AddressSpace): Promise<SpaceStatus> {
+    if (space.mqtt === undefined || space.mqtt === null) return this.#off()
     const parsed = parseConfig(space.mqtt)
-    if ('errors' in parsed)
-      return { state: 'failed', reason: 'the configuration is not valid', errors: parsed.errors }
-    if (!parsed.value.enabled) return { state: 'off' }
-    const metrics = new SpaceMetrics(this.#host.metrics, space.name)
+    if ('errors' in parsed) return this.#failed(INVALID, parsed.errors)
+    if (!parsed.value.enabled) return this.#off()
     try {
-      const { gateway, service } = await this.#startParts(space, parsed.value, metrics)
-      this.#running = { gateway, service, metrics, mqtt }
-      return { state: 'ready', listeners: [gateway.address] }
+      return { state: 'ready', listeners: await this.#run(space, parsed.value) }
     } catch (error) {
-      metrics.close()
-      return { state: 'failed', reason: reasonOf(error, parsed.value), errors: [] }
+      return this.#failed(reasonOf(error, parsed.value.listener), [])
     }
   }
 
-  /** The service before the gateway: nobody is let in before somebody answers. */
-  async #startParts(
-    space: AddressSpace,
-    config: Config,
-    metrics: SpaceMetrics
-  ): Promise<{ gateway: Gateway; service: SubscriptionService }> {
-    const { log } = this.#host
-    const options = { space, config: () => config, log, metrics }
-    const service = await SubscriptionService.start(options)
-    try {
-      return { gateway: await Gateway.start(options), service }
-    } catch (error) {
-      await service.stop()
-      throw error
-    }
+  async #run(space: AddressSpace, config: Config): Promise<RunningSpace['listeners']> {
+    if (this.#running === undefined) this.#running = await RunningSpace.start(this.#host, space, config)
+    else await this.#running.change(space, config)
+    return this.#running.listeners
+  }
+
+  async #off(): Promise<SpaceStatus> {
+    await this.#stop(Date.now())
+    return { state: 'off' }
+  }
+
+  #failed(reason: string, errors: Failed['errors']): Failed {
+    return { state: 'failed', reason, errors, listeners: this.#running?.listeners ?? [] }
   }
 
   async #stop(deadline: number): Promise<void> {
     const running = this.#running
     this.#running = undefined
-    if (running === undefined) return
-    await running.gateway.stop(deadline)
-    await running.service.stop()
-    running.metrics.close()
+    this.#applied = undefined
+    await running?.stop(deadline)
   }
-}
-
-function reasonOf(error: unknown, { listener }: Config): string {
-  if (error instanceof AmqpError) return error.message
-  const code = error instanceof Error && 'code' in error ? error.code : undefined
-  const where = `${listener.host}:${listener.port}`
-  if (code === 'EADDRINUSE') return `the MQTT listener cannot listen on ${where}: the port is in use`
-  if (code === 'EACCES') return `the MQTT listener cannot listen on ${where}: no permission`
-  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
-    return `the MQTT listener cannot listen on ${where}: no such address here`
-  return error instanceof Error ? error.message : String(error)
 }

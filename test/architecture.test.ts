@@ -82,7 +82,9 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   session: [...BASE, 'mqtt', 'messages', 'session'],
   gateway: [...SHARED, 'mqtt', 'messages', 'session', 'gateway'],
   services: [...SHARED, 'mqtt', 'messages', 'services'],
-  lifecycle: [...SHARED, 'mqtt', 'messages', 'session', 'gateway', 'services', 'lifecycle'],
+  'running-space': [...SHARED, 'gateway', 'services'],
+  'start-failure': BASE,
+  lifecycle: [...SHARED, 'running-space', 'start-failure'],
   index: [...SHARED, 'mqtt', 'messages', 'session', 'gateway', 'services', 'lifecycle']
 }
 

@@ -8,7 +8,7 @@ import { encodePublication } from '../messages/publish.js'
 import type { Publication } from '../messages/publication.js'
 import type { OutboundPacket, Qos } from '../mqtt/packets.js'
 import { Session } from '../session/session.js'
-import type { Action, OpenRequest, SessionOptions, Token } from '../session/types.js'
+import type { Action, OpenRequest, Token } from '../session/types.js'
 import { ClientSocket } from './client-socket.js'
 import { ClientSubscriptions, type Answer } from './client-subscriptions.js'
 import type { RegisteredClient } from './clients.js'
@@ -62,13 +62,8 @@ export class Bridge implements InboxClient, RegisteredClient {
   #unanswered = 0
 
   /** Serves `socket`; `onEnded` runs once, when nothing of it is left. */
-  constructor(
-    parts: GatewayParts,
-    socket: Socket,
-    options: SessionOptions,
-    onEnded: (bridge: Bridge) => void
-  ) {
-    const { packetBytes, connectPacketBytes } = parts.config().limits
+  constructor(parts: GatewayParts, socket: Socket, onEnded: (bridge: Bridge) => void) {
+    const options = parts.options.values
     this.#parts = parts
     this.#onEnded = onEnded
     this.#session = new Session(options, performance.now())
@@ -77,7 +72,7 @@ export class Bridge implements InboxClient, RegisteredClient {
       action => this.#perform(action),
       error => this.#failed(error)
     )
-    this.#stream = new PacketStream({ maxPacketBytes: packetBytes, maxConnectBytes: connectPacketBytes })
+    this.#stream = new PacketStream(options)
     this.#socket = new ClientSocket(socket, parts.flusher, {
       onData: chunk => {
         this.#stream.push(chunk)
@@ -108,6 +103,11 @@ export class Bridge implements InboxClient, RegisteredClient {
   end(error: BridgeError): Promise<void> {
     this.#driver.handle({ type: 'end', error })
     return this.#ended ?? Promise.resolve()
+  }
+
+  /** The gateway's options changed. */
+  reconfigured(): void {
+    this.#driver.handle({ type: 'reconfigured' })
   }
 
   /** Reads no more; ends with `error` when what was read is answered. */

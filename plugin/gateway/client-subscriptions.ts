@@ -84,9 +84,9 @@ export class ClientSubscriptions {
 
   /** Opens the source of one filter: the code. */
   async #open(filter: string, qos: Qos): Promise<number> {
-    const { space, inbox, log } = this.#parts
+    const { addresses, inbox, log } = this.#parts
     const { clientId, principal } = this.#identity
-    if (isHostQueue(space, filter)) {
+    if (isHostQueue(addresses(), filter)) {
       log.warn({ clientId, filter }, 'a subscription was refused: the address is a queue')
       return FILTER_INVALID
     }

@@ -1,25 +1,27 @@
 // What the clients of one gateway share.
 
 import type { Config } from '../config.js'
-import type { AddressSpace, Counter, Logger } from '../host.js'
+import type { Address, AddressSpace, Counter, Logger } from '../host.js'
+import type { ClientOptions } from './client-options.js'
 import type { Clients } from './clients.js'
 import type { SocketFlusher } from './client-socket.js'
 import type { PublishCache } from './packet-stream.js'
 import type { Inbox } from './inbox.js'
 import type { SubscriptionRequests } from './subscription-requests.js'
-import type { Uids } from './uids.js'
 
 type ByQos = readonly [Counter, Counter, Counter]
 
 export interface GatewayParts {
   readonly space: AddressSpace
   readonly config: () => Config
+  /** addresses of the space as they are now */
+  readonly addresses: () => readonly Address[]
+  readonly options: ClientOptions
   readonly log: Logger
   readonly clients: Clients
   readonly inbox: Inbox
   readonly requests: SubscriptionRequests
   readonly flusher: SocketFlusher
-  readonly uids: Uids
   /** of the publication that is fanned out now */
   readonly encoding: PublishCache
   readonly counters: {

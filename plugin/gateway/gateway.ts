@@ -1,30 +1,29 @@
 // The MQTT gateway of one address space: listens, and keeps what its clients share.
 // Rule: stopping refuses new connections first, finishes what was taken, then closes clients; the deadline cuts it short.
 
-import { randomUUID } from 'node:crypto'
-import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import type { Config } from '../config.js'
 import { BridgeError } from '../errors.js'
-import type { AddressSpace, AmqpConnection, Counter, Logger } from '../host.js'
+import type { Address, AddressSpace, AmqpConnection, Counter, Logger } from '../host.js'
 import type { SpaceMetrics } from '../metrics.js'
-import type { SessionOptions } from '../session/types.js'
 import { Bridge } from './bridge.js'
+import { ClientOptions } from './client-options.js'
 import { Clients } from './clients.js'
 import { SocketFlusher } from './client-socket.js'
 import type { GatewayParts } from './gateway-parts.js'
 import { PublishCache } from './packet-stream.js'
 import { Inbox } from './inbox.js'
+import { Listener, type ListenerAddress } from './listener.js'
 import { SubscriptionRequests } from './subscription-requests.js'
-import { Uids } from './uids.js'
 
-/** Bytes of a client's socket buffer before its publications wait in its session. */
-const SOCKET_BUFFER_BYTES = 65536
 /** Time to let go of clients that are cut off. */
 const CUT_OFF_MS = 500
 
 export interface GatewayOptions {
   readonly space: AddressSpace
+  /** what they are now */
   readonly config: () => Config
+  readonly addresses: () => readonly Address[]
   readonly log: Logger
   readonly metrics: SpaceMetrics
 }
@@ -32,14 +31,16 @@ export interface GatewayOptions {
 export class Gateway {
   readonly #parts: GatewayParts
   readonly #connection: AmqpConnection
-  readonly #server: Server
+  #listener: Listener | undefined
+  /** listeners that were left, until the last client that came by them has gone */
+  readonly #left = new Set<Promise<void>>()
   readonly #bridges = new Set<Bridge>()
   /** those of clients that ended and still have something to read, too */
   readonly #sockets = new Set<Socket>()
   #onEmpty: (() => void) | undefined
 
   private constructor(options: GatewayOptions, connection: AmqpConnection) {
-    const { space, config, log, metrics } = options
+    const { space, config, addresses, log, metrics } = options
     const byLabel = (
       name: 'mqtt_connects_total' | 'mqtt_disconnects_total',
       label: string
@@ -50,12 +51,13 @@ export class Gateway {
     this.#parts = {
       space,
       config,
+      addresses,
+      options: new ClientOptions(config()),
       log,
       clients: new Clients(),
       inbox: new Inbox(space, log),
       requests: new SubscriptionRequests(connection, () => config().services.timeoutMs),
       flusher: new SocketFlusher(),
-      uids: new Uids(),
       encoding: new PublishCache(),
       counters: {
         inbound: metrics.countersByQos('mqtt_publications_inbound_total'),
@@ -68,7 +70,6 @@ export class Gateway {
     metrics.gauge('mqtt_connections', () => this.#bridges.size)
     metrics.gauge('mqtt_clients', () => this.#parts.clients.size)
     metrics.gauge('mqtt_inbox_sources', () => this.#parts.inbox.sourceCount)
-    this.#server = createServer({ highWaterMark: SOCKET_BUFFER_BYTES }, socket => this.#onSocket(socket))
   }
 
   /** Listens; rejects with the system's error (EADDRINUSE, …) where it cannot. */
@@ -76,7 +77,7 @@ export class Gateway {
     const connection = await options.space.connect('service')
     const gateway = new Gateway(options, connection)
     try {
-      await gateway.#listen()
+      gateway.#listener = await gateway.#listen(options.config().listener)
       return gateway
     } catch (error) {
       await connection.close()
@@ -84,14 +85,43 @@ export class Gateway {
     }
   }
 
-  get address(): { readonly host: string; readonly port: number } {
-    const { address, port } = this.#server.address() as AddressInfo
-    return { host: address, port }
+  /** Where clients come in. */
+  get addresses(): readonly ListenerAddress[] {
+    return this.#listener === undefined ? [] : [this.#listener.address]
+  }
+
+  /**
+   * Listens somewhere else; clients stay. Rejects with the system's error where it cannot, and listens on where it did. The new
+   * listener is there before the old one goes, unless both need the same port.
+   */
+  async move(to: ListenerAddress): Promise<void> {
+    const before = this.#listener
+    try {
+      this.#listener = await this.#listen(to)
+      this.#leave(before)
+    } catch (error) {
+      if (before === undefined || before.address.port !== to.port || !isInUse(error)) throw error
+      this.#listener = undefined
+      this.#leave(before)
+      try {
+        this.#listener = await this.#listen(to)
+      } catch (again) {
+        this.#listener = await this.#listen(before.address)
+        throw again
+      }
+    }
+  }
+
+  /** The configuration changed: what is connected follows it. */
+  reconfigured(): void {
+    this.#parts.options.follow(this.#parts.config())
+    for (const bridge of this.#bridges) bridge.reconfigured()
   }
 
   /** `deadline`: ms since 1970; what the host and clients have not finished then is cut off. */
   async stop(deadline: number): Promise<void> {
-    const closed = new Promise<void>(resolve => this.#server.close(() => resolve()))
+    this.#leave(this.#listener)
+    const closed = Promise.all(this.#left)
     const empty = new Promise<void>(resolve => (this.#onEmpty = resolve))
     if (this.#bridges.size === 0) this.#onEmpty?.()
     const error = new BridgeError('serverShuttingDown', 'the gateway stops')
@@ -110,20 +140,18 @@ export class Gateway {
     await this.#connection.close()
   }
 
-  #listen(): Promise<void> {
-    const { host, port } = this.#parts.config().listener
-    return new Promise((resolve, reject) => {
-      this.#server.once('error', reject)
-      this.#server.listen({ host, port, backlog: 1024 }, () => {
-        this.#server.off('error', reject)
-        this.#server.on('error', error => this.#parts.log.error({ err: error }, 'the MQTT listener failed'))
-        resolve()
-      })
-    })
+  #listen(address: ListenerAddress): Promise<Listener> {
+    return Listener.open(address, socket => this.#onSocket(socket), this.#parts.log)
+  }
+
+  #leave(listener: Listener | undefined): void {
+    if (listener === undefined) return
+    const closed = listener.close().then(() => void this.#left.delete(closed))
+    this.#left.add(closed)
   }
 
   #onSocket(socket: Socket): void {
-    const bridge = new Bridge(this.#parts, socket, this.#sessionOptions(), ended => {
+    const bridge = new Bridge(this.#parts, socket, ended => {
       this.#bridges.delete(ended)
       if (this.#bridges.size === 0) this.#onEmpty?.()
     })
@@ -131,21 +159,10 @@ export class Gateway {
     this.#sockets.add(socket)
     socket.once('close', () => this.#sockets.delete(socket))
   }
-
-  #sessionOptions(): SessionOptions {
-    const { limits, publish } = this.#parts.config()
-    return {
-      connectTimeoutMs: limits.connectTimeoutMs,
-      receiveMaximum: limits.receiveMaximum,
-      bufferedBytes: limits.bufferedBytes,
-      topicLevels: limits.topicLevels,
-      topicBytes: limits.topicBytes,
-      publishRetries: publish.retries,
-      makeClientId: () => `mqtt-${randomUUID()}`,
-      makeUid: () => this.#parts.uids.next()
-    }
-  }
 }
+
+const isInUse = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && error.code === 'EADDRINUSE'
 
 /** Resolves when `done` does, after `ms` at the latest. */
 async function within(ms: number, done: Promise<unknown>): Promise<void> {

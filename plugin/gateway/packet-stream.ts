@@ -16,6 +16,7 @@ import type { PublishCache, TopicMemory } from './publish-codec.js'
 
 export { encodePublish, PublishCache } from './publish-codec.js'
 
+/** May change while clients are connected: a packet keeps to what was there when it began. */
 export interface PacketStreamOptions {
   /** bytes of a packet, once CONNECT was accepted */
   readonly maxPacketBytes: number
@@ -30,8 +31,10 @@ writeToStream.cacheNumbers = false
 
 /** Takes the bytes of one client apart. */
 export class PacketStream {
-  readonly #maxPacketBytes: number
-  #limit: number
+  readonly #options: PacketStreamOptions
+  #accepted = false
+  /** of the packet that is read now */
+  #limit = 0
   #version: 3 | 4 = 4
   /** what is read now, from #at on */
   #chunk: Buffer = NO_BYTES
@@ -43,14 +46,13 @@ export class PacketStream {
   #failure: BridgeError | undefined
   readonly #memory: TopicMemory = { topic: '' }
 
-  constructor({ maxPacketBytes, maxConnectBytes }: PacketStreamOptions) {
-    this.#maxPacketBytes = maxPacketBytes
-    this.#limit = maxConnectBytes
+  constructor(options: PacketStreamOptions) {
+    this.#options = options
   }
 
   /** CONNECT was accepted: the larger limit counts, and the rules of its version. */
   accepted(protocolVersion: 3 | 4 | 5): void {
-    this.#limit = this.#maxPacketBytes
+    this.#accepted = true
     this.#version = protocolVersion === 3 ? 3 : 4
   }
 
@@ -76,6 +78,7 @@ export class PacketStream {
   #takeWhole(): InboundPacket | BridgeError | undefined {
     const chunk = this.#chunk
     const start = this.#at
+    this.#limit = this.#accepted ? this.#options.maxPacketBytes : this.#options.maxConnectBytes
     const header = readFixedHeader(chunk, start, chunk.length, this.#version, this.#limit)
     if (header instanceof BridgeError) return header
     if (header !== undefined && start + header.packetBytes <= chunk.length) {

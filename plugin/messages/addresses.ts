@@ -1,7 +1,7 @@
 // Addresses of the protocol: services, control addresses, client queues; and how a client id is written into one.
 // Rule: no client id can name another client's address or a wildcard, and decoding takes only what encoding gives.
 
-import type { AddressSpace } from '../host.js'
+import type { Address } from '../host.js'
 
 /** Address prefixes that belong to the plugin; a host keeps its own rules (clean-up, wildcards, users) away from them. */
 export const OWNED_PREFIXES = ['$mqtt.', '$lwt', '$subctrl', '$retain.'] as const
@@ -91,5 +91,5 @@ export const isOwnedAddress = (address: string): boolean =>
   address.startsWith('$') && OWNED_PREFIXES.some(prefix => address.startsWith(prefix))
 
 /** An address of the host that is a queue and no topic: nothing to subscribe to with MQTT. */
-export const isHostQueue = (space: Pick<AddressSpace, 'addresses'>, address: string): boolean =>
-  space.addresses.some(({ name, type }) => name === address && (type === 'queue' || type === 'anycast'))
+export const isHostQueue = (addresses: readonly Address[], address: string): boolean =>
+  addresses.some(({ name, type }) => name === address && (type === 'queue' || type === 'anycast'))

@@ -41,6 +41,11 @@ export class Inbound {
     return this.#size
   }
 
+  /** Limits changed: a topic that was good is looked at again. */
+  reconfigured(): void {
+    this.#topic = ''
+  }
+
   publish(packet: PublishPacket, token: Token): readonly Action[] {
     const { topic, payload, qos, retain, dup, packetId } = packet
     if (topic !== this.#topic || topic === '') {

@@ -74,6 +74,15 @@ export class Outbound {
 
   uncongested(): readonly Action[] {
     this.#congested = false
+    return this.#proceed()
+  }
+
+  /** Limits changed: more may be on its way now. */
+  reconfigured(): readonly Action[] {
+    return this.#proceed()
+  }
+
+  #proceed(): readonly Action[] {
     if (this.#first === undefined) return NO_ACTIONS
     const actions: Action[] = []
     this.#flush(actions)

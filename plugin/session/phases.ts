@@ -12,7 +12,14 @@ interface PhaseRow {
   readonly next: readonly string[]
 }
 
-const ALWAYS = ['timeout', 'end', 'disconnected', 'paused', 'resumed'] as const satisfies readonly Input[]
+const ALWAYS = [
+  'timeout',
+  'end',
+  'disconnected',
+  'paused',
+  'resumed',
+  'reconfigured'
+] as const satisfies readonly Input[]
 
 /** `new`: the socket is open. `opening`: CONNECT came and host and service are asked. `connected`: CONNACK 0 was written. */
 export const PHASES = {

@@ -104,6 +104,8 @@ export class Session {
         return NO_ACTIONS
       case 'resumed':
         return this.#resumed(now)
+      case 'reconfigured':
+        return this.#reconfigured()
       case 'opened':
         return this.#accept(event.sessionPresent, now)
       case 'refused':
@@ -169,6 +171,12 @@ export class Session {
     this.#paused = false
     if (this.#phase === 'connected') this.#since = now
     return NO_ACTIONS
+  }
+
+  #reconfigured(): readonly Action[] {
+    if (this.#open === undefined) return NO_ACTIONS
+    this.#open.inbound.reconfigured()
+    return this.#open.outbound.reconfigured()
   }
 
   #timeout(now: number): readonly Action[] {

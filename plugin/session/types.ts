@@ -52,6 +52,8 @@ export type SessionEvent =
   /** the bridge stopped reading the socket: the client's silence is no longer its own, and no deadline runs */
   | { readonly type: 'paused' }
   | { readonly type: 'resumed' }
+  /** what the options say has changed, and counts from now on */
+  | { readonly type: 'reconfigured' }
   /** `deadline` has passed */
   | { readonly type: 'timeout' }
   /** the gateway ends this session: takeover, shutdown, a lost source */
@@ -100,7 +102,10 @@ export type Action =
   /** end the connection after what was written; nothing comes after it. No error: the client said DISCONNECT */
   | { readonly type: 'close'; readonly error?: BridgeError | undefined }
 
-/** Limits and switches of the session core, from the configuration. */
+/**
+ * Limits and switches of the session core, from the configuration. All sessions of a gateway share one such object: it changes under
+ * them, and the event `reconfigured` says so.
+ */
 export interface SessionOptions {
   /** ms from the socket's start to CONNECT and from CONNECT to CONNACK */
   readonly connectTimeoutMs: number

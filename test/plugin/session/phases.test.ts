@@ -33,6 +33,7 @@ const EVENTS: readonly SessionEvent[] = [
   { type: 'uncongested' },
   { type: 'paused' },
   { type: 'resumed' },
+  { type: 'reconfigured' },
   { type: 'timeout' },
   { type: 'end', error: ERROR },
   { type: 'disconnected' }
