@@ -28,6 +28,8 @@ export class AmqpClient {
   readonly #peer: string
   readonly #opening: NodeJS.Timeout
   #server: ServerConnection | undefined
+  /** by us */
+  #closing = false
 
   constructor(socket: Socket, space: CoreSpace, options: ClientOptions) {
     this.#socket = socket
@@ -46,6 +48,7 @@ export class AmqpClient {
 
   /** Closes the connection with `error`, or cuts it where it is not open; resolves when the socket is gone. */
   async close(error: LinkError): Promise<void> {
+    this.#closing = true
     if (this.#server === undefined) this.#socket.destroy()
     else await this.#server.close(error)
   }
@@ -100,7 +103,8 @@ export class AmqpClient {
     const { log } = this.#options
     const peer = this.#peer
     const lost = error instanceof Error && 'code' in error // the operating system's
-    if (error === undefined || lost) log.debug({ peer, user, err: error }, 'an AMQP client has gone')
+    if (error === undefined || lost || this.#closing)
+      log.debug({ peer, user, err: error }, 'an AMQP client has gone')
     else if ('condition' in error) {
       const { condition, description } = error as LinkError
       log.warn({ peer, user, condition, description }, 'the connection of an AMQP client ended with an error')

@@ -6,27 +6,31 @@ import type { Logger } from '../../plugin/host.js'
 import { lastEncoder, type CoreSpace } from './amqp-bridge.js'
 import { AmqpClient } from './amqp-connection.js'
 
-export interface AmqpListenerOptions {
+/** What clients can cost; each has a default. */
+export interface AmqpListenerLimits {
+  readonly maxConnections: number
+  /** bytes of a frame that clients may send; announced */
+  readonly maxFrameSize: number
+  /** bytes of a message that clients may send; announced */
+  readonly maxMessageSize: number
+  /** announced; a client that is silent for twice as long is cut off, ms */
+  readonly idleTimeOutMs: number
+  /** from the accepted socket to the client's open, ms */
+  readonly openTimeoutMs: number
+  /** of one connection; announced */
+  readonly maxSessions: number
+  /** of one connection; announced */
+  readonly maxLinks: number
+}
+
+export interface AmqpListenerOptions extends Partial<AmqpListenerLimits> {
   readonly host: string
   /** 0: any free one */
   readonly port: number
   readonly log: Logger
-  readonly maxConnections?: number | undefined
-  /** bytes of a frame that clients may send; announced */
-  readonly maxFrameSize?: number | undefined
-  /** bytes of a message that clients may send; announced */
-  readonly maxMessageSize?: number | undefined
-  /** announced; a client that is silent for twice as long is cut off, ms */
-  readonly idleTimeOutMs?: number | undefined
-  /** from the accepted socket to the client's open, ms */
-  readonly openTimeoutMs?: number | undefined
-  /** of one connection */
-  readonly maxSessions?: number | undefined
-  /** of one connection */
-  readonly maxLinks?: number | undefined
 }
 
-const DEFAULTS = {
+const DEFAULTS: AmqpListenerLimits = {
   maxConnections: 10_000,
   maxFrameSize: 64 * 1024,
   maxMessageSize: 16 * 1024 * 1024,
@@ -34,7 +38,7 @@ const DEFAULTS = {
   openTimeoutMs: 10_000,
   maxSessions: 256,
   maxLinks: 2048
-} as const
+}
 
 /** for clients to read that the connection closes, ms */
 const CLOSE_DEADLINE_MS = 1000
@@ -48,12 +52,12 @@ export interface AmqpListener {
 
 /** Serves AMQP clients of `space`. Rejects with the operating system's error where it cannot listen. */
 export async function listenAmqp(space: CoreSpace, options: AmqpListenerOptions): Promise<AmqpListener> {
-  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
-  const limits: typeof DEFAULTS = { ...DEFAULTS, ...given }
+  const { log, ...given } = options
+  const limits = { ...DEFAULTS, ...given }
   const clients = new Set<AmqpClient>()
   const clientOptions = {
     ...limits,
-    log: options.log,
+    log,
     containerId: space.name,
     relay: space.capabilities.relay,
     properties: { product: 'mqtt-over-amqp' },
@@ -65,10 +69,9 @@ export async function listenAmqp(space: CoreSpace, options: AmqpListenerOptions)
     socket.on('close', () => clients.delete(client))
   })
   server.maxConnections = limits.maxConnections
-  server.on('drop', () =>
-    options.log.warn({ maxConnections: limits.maxConnections }, 'too many AMQP connections')
-  )
+  server.on('drop', () => log.warn({ maxConnections: limits.maxConnections }, 'too many AMQP connections'))
   const { address, port } = await listen(server, options)
+  server.on('error', err => log.error({ err }, 'an AMQP connection could not be accepted'))
   return {
     host: address,
     port,

@@ -16,6 +16,8 @@ import type { RheaBegin, RheaConnection, RheaEnd, RheaFrame, RheaOpen, RheaSessi
 import { AMQP_HEADER } from './sasl-server.js'
 import { ServerSession } from './server-session.js'
 
+const NOTHING = Buffer.alloc(0)
+
 export interface ServerOptions {
   readonly containerId: string
   /** announced and enforced, bytes */
@@ -124,10 +126,12 @@ export class ServerConnection {
       if (session !== undefined) this.#sessions.add(this.#serve(session))
     }
     rhea.on_close = frame => this.#remoteClosed(frame)
-    rhea.idle = () =>
+    rhea.idle = () => {
+      if (this.#paused) return // it is we who do not read
       this.#fail(
         new AmqpError('amqp:resource-limit-exceeded', 'nothing came for longer than the idle-time-out')
       )
+    }
     rhea._process = () => {
       if (this.#phase === 'ended') return
       try {
@@ -221,7 +225,10 @@ export class ServerConnection {
     } else if (this.#paused && this.#unsettledBytes <= limit / 2) {
       this.#paused = false
       this.#socket.resume()
-      setImmediate(() => this.#read())
+      setImmediate(() => {
+        this.#rhea.input(NOTHING) // starts the idle-time-out anew
+        this.#read()
+      })
     }
   }
 

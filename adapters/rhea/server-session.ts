@@ -152,6 +152,8 @@ export class ServerSession {
     incoming.next_transfer_id = (incoming.next_transfer_id + 1) >>> 0
     if (incoming.next_transfer_id === 0) this.#session._write_flow() // rhea's window does not see the wrap
     server.transfer(frame)
+    // rhea widens the window only when a delivery is settled, and a long one may be longer than the window
+    if (frame.performative.more === true) this.#context.connection._register()
   }
 
   #disposition(fields: RheaDisposition): void {

@@ -130,6 +130,7 @@ describe('the end of AMQP connections and sessions', () => {
     assert.equal(((await client.next('close')).fields[0] as unknown[])[0], 'amqp:connection:forced')
     await closing
     assert.equal(await ended(), 'lost')
+    assert.deepEqual(core.log, [])
   })
 
   it('cuts clients that do not go when the listener closes', async () => {

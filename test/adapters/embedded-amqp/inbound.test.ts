@@ -103,6 +103,20 @@ describe('AMQP clients that send', () => {
     assert.equal((await client.next('disposition')).fields[1], 1)
   })
 
+  it('send a message in more frames than their window has at a time', async () => {
+    const sender = await attached()
+    const whole = bytes('y'.repeat(2 * 3000))
+    let window = 2048
+    for (let at = 0; at < whole.length; at += 2) {
+      if (window-- === 0) {
+        const { fields } = await client.next('flow')
+        window = Number(fields[0]) + Number(fields[1]) - at / 2 - 1
+      }
+      client.write(transfer(whole.subarray(at, at + 2), { more: at + 2 < whole.length }))
+    }
+    await core.until(() => sender.sent.length === 1, 'the message')
+  })
+
   it('can give up a message half way', async () => {
     const sender = await attached()
     client.write(
