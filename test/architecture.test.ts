@@ -75,7 +75,8 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   errors: [],
   metrics: BASE,
   schema: BASE,
-  config: [...BASE, 'schema'],
+  'config-types': [],
+  config: [...BASE, 'schema', 'config-types'],
   outbox: BASE,
   mqtt: [...BASE, 'mqtt'],
   messages: [...BASE, 'mqtt', 'messages'],
@@ -259,9 +260,17 @@ describe('architecture', () => {
   })
 
   it('names no path of the machine it was written on', () => {
-    const folders = ['plugin', 'adapters', 'test', 'docs', 'examples', 'bench', 'schemas', '.ci'].filter(
-      folder => existsSync(join(root, folder))
-    )
+    const folders = [
+      'plugin',
+      'adapters',
+      'test',
+      'docs',
+      'examples',
+      'bench',
+      'schemas',
+      'scripts',
+      '.ci'
+    ].filter(folder => existsSync(join(root, folder)))
     const top = readdirSync(root).filter(name => statSync(join(root, name)).isFile())
     const files = [...folders.flatMap(filesUnder), ...top].filter(path =>
       /(?:\.(?:ts|js|mjs|cjs|json|md|py|sh|ya?ml)|\/run|LICENSE)$/.test(path)

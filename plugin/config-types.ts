@@ -1,0 +1,81 @@
+// The plugin's configuration for one address space, with its defaults filled in.
+// Made from schemas/config.schema.json by `npm run docs`; edit that.
+
+export interface Config {
+  /**
+   * The feature flag: false registers nothing and listens nowhere. Turned off, it ends the clients of the space.
+   */
+  readonly enabled: boolean
+  /**
+   * Where MQTT clients connect.
+   */
+  readonly listener: {
+    /**
+     * Address to listen on. A change moves the listener; connected clients stay connected.
+     */
+    readonly host: string
+    /**
+     * TCP port; 0 takes a free one. A change moves the listener: the new port is open before the old one closes, and connected clients stay connected.
+     */
+    readonly port: number
+  }
+  /**
+   * What clients may ask for.
+   */
+  readonly limits: {
+    /**
+     * MQTT connections at once, those that have not said CONNECT yet among them; one over it is closed at once and counted. A lower limit closes nobody.
+     */
+    readonly connections: number
+    /**
+     * Time from a new connection to its CONNECT, and from CONNECT to CONNACK; a change counts for those that wait, too.
+     */
+    readonly connectTimeoutMs: number
+    /**
+     * Largest packet that a connected client may send.
+     */
+    readonly packetBytes: number
+    /**
+     * Largest packet that a client may send before its CONNECT is accepted.
+     */
+    readonly connectPacketBytes: number
+    /**
+     * Levels of a topic name or filter. Subscriptions that are there stay.
+     */
+    readonly topicLevels: number
+    /**
+     * Length of a topic name or filter in UTF-8.
+     */
+    readonly topicBytes: number
+    /**
+     * Topic filters that one client may be subscribed to. A lower limit takes none away.
+     */
+    readonly filtersPerClient: number
+    /**
+     * Publications with QoS 1 or 2 on their way to a client at once.
+     */
+    readonly receiveMaximum: number
+    /**
+     * Publications that wait for a slow client; over it QoS 0 is dropped and QoS 1 closes the client.
+     */
+    readonly bufferedBytes: number
+  }
+  /**
+   * Publications of MQTT clients on their way to the host.
+   */
+  readonly publish: {
+    /**
+     * How often a publication that the host released is sent again before its client is closed.
+     */
+    readonly retries: number
+  }
+  /**
+   * Requests from the gateway to the services.
+   */
+  readonly services: {
+    /**
+     * Time for a service to answer before the request has failed.
+     */
+    readonly timeoutMs: number
+  }
+}
