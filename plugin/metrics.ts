@@ -6,6 +6,10 @@ import type { Counter, Metrics } from './host.js'
 export const METRICS = {
   mqtt_connections: { type: 'gauge', help: 'MQTT connections that are open' },
   mqtt_clients: { type: 'gauge', help: 'MQTT clients whose CONNECT was accepted' },
+  mqtt_connections_refused_total: {
+    type: 'counter',
+    help: 'MQTT connections closed at once: over the limit'
+  },
   mqtt_connects_total: { type: 'counter', help: 'CONNECT packets by outcome' },
   mqtt_disconnects_total: { type: 'counter', help: 'ended MQTT connections by reason' },
   mqtt_publications_inbound_total: { type: 'counter', help: 'publications from MQTT clients by QoS' },

@@ -22,9 +22,24 @@ export interface UserConfiguration {
   readonly clientIds: readonly string[]
 }
 
+/** Each limit's meaning, unit and default: schemas/standalone.schema.json. */
+export interface AmqpLimits {
+  readonly connections: number
+  readonly openTimeoutMs: number
+  readonly idleTimeoutMs: number
+  readonly frameBytes: number
+  readonly messageBytes: number
+  readonly sessionsPerConnection: number
+  readonly linksPerConnection: number
+  readonly creditPerSender: number
+  readonly unsettledPerReceiver: number
+  readonly bufferedBytes: number
+  readonly nodeBytes: number
+}
+
 export interface SpaceConfiguration {
   readonly name: string
-  readonly amqp: { readonly host: string; readonly port: number }
+  readonly amqp: { readonly host: string; readonly port: number; readonly limits: AmqpLimits }
   readonly anonymous: boolean
   readonly users: readonly UserConfiguration[]
   readonly addresses: readonly Address[]

@@ -8,6 +8,7 @@ import type { Logger } from '../../plugin/host.js'
 import { plugin } from '../../plugin/index.js'
 import { listenAmqp } from '../embedded/amqp-listener.js'
 import { openEmbeddedSpace } from '../embedded/index.js'
+import { brokerLimits, listenerLimits } from './amqp-limits.js'
 import type { Configuration, SpaceConfiguration } from './configuration.js'
 import { listenFailure, pluginFailure, storageFailure } from './failures.js'
 import { StandaloneHost } from './host.js'
@@ -106,6 +107,7 @@ export class StandaloneServer {
         users: configuration.users,
         addresses: configuration.addresses,
         mqtt: configuration.mqtt,
+        limits: brokerLimits(configuration.amqp.limits),
         log: this.#host.log
       })
       this.#spaces.push(space)
@@ -117,7 +119,11 @@ export class StandaloneServer {
 
   async #listen(space: EmbeddedSpace, configuration: SpaceConfiguration): Promise<AmqpListener> {
     try {
-      const listener = await listenAmqp(space, { ...configuration.amqp, log: this.#host.log })
+      const { host, port, limits } = configuration.amqp
+      const listener = await listenAmqp(space, {
+        ...{ host, port, log: this.#host.log },
+        ...listenerLimits(limits)
+      })
       this.#listeners.push(listener)
       return listener
     } catch (error) {

@@ -10,6 +10,7 @@ import { Bridge } from './bridge.js'
 import { ClientOptions } from './client-options.js'
 import { Clients } from './clients.js'
 import { SocketFlusher } from './client-socket.js'
+import { Crowd } from './crowd.js'
 import type { GatewayParts } from './gateway-parts.js'
 import { PublishCache } from './packet-stream.js'
 import { Inbox } from './inbox.js'
@@ -37,6 +38,7 @@ export class Gateway {
   readonly #bridges = new Set<Bridge>()
   /** those of clients that ended and still have something to read, too */
   readonly #sockets = new Set<Socket>()
+  readonly #crowd: Crowd
   #onEmpty: (() => void) | undefined
 
   private constructor(options: GatewayOptions, connection: AmqpConnection) {
@@ -67,6 +69,7 @@ export class Gateway {
         disconnects: byLabel('mqtt_disconnects_total', 'reason')
       }
     }
+    this.#crowd = new Crowd(log, metrics.counter('mqtt_connections_refused_total'))
     metrics.gauge('mqtt_connections', () => this.#bridges.size)
     metrics.gauge('mqtt_clients', () => this.#parts.clients.size)
     metrics.gauge('mqtt_inbox_sources', () => this.#parts.inbox.sourceCount)
@@ -151,6 +154,8 @@ export class Gateway {
   }
 
   #onSocket(socket: Socket): void {
+    const { connections } = this.#parts.config().limits
+    if (this.#sockets.size >= connections) return this.#crowd.refuse(socket, connections)
     const bridge = new Bridge(this.#parts, socket, ended => {
       this.#bridges.delete(ended)
       if (this.#bridges.size === 0) this.#onEmpty?.()
