@@ -39,6 +39,8 @@ export interface OutgoingOptions {
   readonly maxFrameSize: number | undefined
   /** frames that the client takes */
   readonly window: number
+  /** 0 where it is left out; a session may start anywhere */
+  readonly firstDeliveryId?: number | undefined
   readonly write: (bytes: Buffer) => void
 }
 
@@ -54,12 +56,13 @@ export class OutgoingTransfers {
   /** ids that the client has an outcome for, and waits for us to settle */
   #settling: number[] = []
   #pending: Pending[] = []
-  #nextDeliveryId = 0
+  #nextDeliveryId: number
   #remoteWindow: number
 
   constructor(options: OutgoingOptions) {
     this.#options = options
     this.#remoteWindow = options.window
+    this.#nextDeliveryId = options.firstDeliveryId ?? 0
     this.#maxPayload = (options.maxFrameSize ?? Infinity) - TRANSFER_BYTES
   }
 

@@ -9,9 +9,9 @@ import {
   detach,
   disposition,
   flow,
-  RawAmqp,
   transfer
-} from '../../fixtures/raw-amqp.js'
+} from '../../fixtures/amqp-frames.js'
+import { RawAmqp } from '../../fixtures/raw-amqp.js'
 import { Bench, recordingLog } from '../embedded/broker-fixture.js'
 
 const MESSAGES = Object.entries(ENCODINGS).flatMap(([name, encoding]) =>

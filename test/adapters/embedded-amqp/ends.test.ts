@@ -8,10 +8,10 @@ import {
   begin,
   flow,
   frame,
-  RawAmqp,
   transfer,
   uint
-} from '../../fixtures/raw-amqp.js'
+} from '../../fixtures/amqp-frames.js'
+import { RawAmqp } from '../../fixtures/raw-amqp.js'
 
 const { bytes } = encodeMessage({
   durable: false,

@@ -13,11 +13,11 @@ import {
   disposition,
   flow,
   frame,
-  RawAmqp,
   SASL_HEADER,
   symbol,
   transfer
-} from '../../fixtures/raw-amqp.js'
+} from '../../fixtures/amqp-frames.js'
+import { RawAmqp } from '../../fixtures/raw-amqp.js'
 
 const { bytes } = encodeMessage(
   message({ properties: { to: 'a' }, annotations: new Map([['x-opt-mqtt-qos', 1]]) })

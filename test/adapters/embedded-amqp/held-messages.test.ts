@@ -7,10 +7,10 @@ import {
   detach,
   disposition,
   flow,
-  RawAmqp,
   transfer,
   ACCEPTED
-} from '../../fixtures/raw-amqp.js'
+} from '../../fixtures/amqp-frames.js'
+import { RawAmqp } from '../../fixtures/raw-amqp.js'
 
 const MIB = 1024 * 1024
 

@@ -7,11 +7,11 @@ import {
   attachReceiver,
   attachSender,
   detach,
-  RawAmqp,
   source,
   target,
   transfer
-} from '../../fixtures/raw-amqp.js'
+} from '../../fixtures/amqp-frames.js'
+import { RawAmqp } from '../../fixtures/raw-amqp.js'
 
 const message = (text: string): Message => ({
   durable: false,

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { encodeMessage, EncodedMessage } from '../../../adapters/rhea/message.js'
 import type { Message, Outcome } from '../../../plugin/host.js'
 import { FakeCore } from '../../fixtures/fake-core.js'
-import { attachSender, detach, disposition, flow, RawAmqp, transfer } from '../../fixtures/raw-amqp.js'
+import { attachSender, detach, disposition, flow, transfer } from '../../fixtures/amqp-frames.js'
+import { RawAmqp } from '../../fixtures/raw-amqp.js'
 
 const message = (text: string): Message => ({
   durable: false,

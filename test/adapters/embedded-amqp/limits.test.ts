@@ -8,14 +8,14 @@ import {
   detach,
   flow,
   frame,
-  RawAmqp,
   symbol,
   transfer,
   uint,
   ushort,
   AMQP_HEADER,
   SASL_HEADER
-} from '../../fixtures/raw-amqp.js'
+} from '../../fixtures/amqp-frames.js'
+import { RawAmqp } from '../../fixtures/raw-amqp.js'
 
 describe('what an AMQP client may cost', () => {
   let core: FakeCore

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { FakeCore, principal } from '../../fixtures/fake-core.js'
-import { AMQP_HEADER, frame, RawAmqp, SASL_HEADER, symbol } from '../../fixtures/raw-amqp.js'
+import { AMQP_HEADER, frame, SASL_HEADER, symbol } from '../../fixtures/amqp-frames.js'
+import { RawAmqp } from '../../fixtures/raw-amqp.js'
 
 const plain = (user: string, password: string | Uint8Array) =>
   frame('saslInit', 0, [symbol('PLAIN'), Buffer.concat([Buffer.from(`\0${user}\0`), Buffer.from(password)])])

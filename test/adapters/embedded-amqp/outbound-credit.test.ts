@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { EncodedMessage } from '../../../adapters/rhea/message.js'
 import type { Message } from '../../../plugin/host.js'
 import { FakeCore, type FakeReceiver } from '../../fixtures/fake-core.js'
-import { ACCEPTED, attachReceiver, detach, disposition, flow, RawAmqp } from '../../fixtures/raw-amqp.js'
+import { ACCEPTED, attachReceiver, detach, disposition, flow } from '../../fixtures/amqp-frames.js'
+import { RawAmqp } from '../../fixtures/raw-amqp.js'
 
 const message = (subject: string, more: Partial<Message> = {}): Message => ({
   durable: false,

@@ -9,12 +9,12 @@ import {
   detach,
   disposition,
   flow,
-  RawAmqp,
   RELEASED,
   source,
   symbol,
   type RawField
-} from '../../fixtures/raw-amqp.js'
+} from '../../fixtures/amqp-frames.js'
+import { RawAmqp } from '../../fixtures/raw-amqp.js'
 
 const message = (subject: string, more: Partial<Message> = {}): Message => ({
   durable: false,
