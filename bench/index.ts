@@ -39,6 +39,7 @@ async function runCase(options: Options, scenario: Scenario, c: Case): Promise<C
   const samples: Record<string, Sample[]> = {}
   for (let round = 1; round <= options.rounds; round++) {
     for (const kind of options.servers) {
+      if (kind.scenarios?.includes(scenario.name) === false) continue
       const name = `${scenario.name}-${c.name}-${kind.name}-${round}`
       const server = await kind.start({ nodeArgs: nodeArgs(options, name) })
       try {

@@ -7,10 +7,12 @@ import { SERVERS } from './servers/index.js'
 import type { ServerKind } from './servers/types.js'
 
 export const USAGE = `npm run bench -- [options]
-  --scenario NAME,…   ${[...SCENARIOS.keys()].join(', ')} (default: pairs)
-  --servers NAME,…    ${[...SERVERS.keys()].join(', ')} (default: ours,aedes)
+  --scenario NAME,…   ${[...SCENARIOS.keys()].join(', ')} (default: all)
+  --servers NAME,…    ${[...SERVERS.keys()].join(', ')} (default: all that are
+                      installed)
   --qos 0,1           (default: both)
   --messages N        measured messages of a round; half as many before it warm up
+  --clients N         clients of the scenarios that are about their number
   --seconds N         measured time of a round instead
   --rounds N          rounds, the servers take turns in each (default: 3)
   --profile DIR       run the servers on node with --cpu-prof and leave the profiles there
@@ -31,11 +33,12 @@ export function parseOptions(argv: readonly string[]): Options {
   const { values } = parseArgs({
     args: [...argv],
     options: {
-      scenario: { type: 'string', default: 'pairs' },
-      servers: { type: 'string', default: 'ours,aedes' },
+      scenario: { type: 'string', default: [...SCENARIOS.keys()].join(',') },
+      servers: { type: 'string', default: [...SERVERS.keys()].join(',') },
       qos: { type: 'string', default: '0,1' },
       messages: { type: 'string' },
       seconds: { type: 'string' },
+      clients: { type: 'string' },
       rounds: { type: 'string', default: '3' },
       profile: { type: 'string' },
       json: { type: 'boolean', default: false },
@@ -48,6 +51,7 @@ export function parseOptions(argv: readonly string[]): Options {
     load: {
       messages: positive('--messages', values.messages),
       seconds: positive('--seconds', values.seconds),
+      clients: positive('--clients', values.clients),
       qos: values.qos.split(',').map(qos => {
         if (qos === '0') return 0
         if (qos === '1') return 1

@@ -30,7 +30,7 @@ export interface PublishView {
   readonly dup: boolean
 }
 
-const CHUNK_BYTES = 65536
+const DEFAULT_CHUNK_BYTES = 65536
 const EMPTY = Buffer.alloc(0)
 
 export class RawClient {
@@ -45,15 +45,20 @@ export class RawClient {
     this.#handlers = handlers
   }
 
-  /** Resolves after CONNACK 0, rejects with any other answer. */
-  static async connect(port: number, clientId: string, handlers: ClientHandlers = {}): Promise<RawClient> {
+  /** Resolves after CONNACK 0, rejects with any other answer. `chunkBytes`: read at once, at most. */
+  static async connect(
+    port: number,
+    clientId: string,
+    handlers: ClientHandlers = {},
+    chunkBytes = DEFAULT_CHUNK_BYTES
+  ): Promise<RawClient> {
     let client: RawClient | undefined
     const socket = connect({
       port,
       host: '127.0.0.1',
       noDelay: true,
       onread: {
-        buffer: Buffer.allocUnsafe(CHUNK_BYTES),
+        buffer: Buffer.allocUnsafe(chunkBytes),
         callback: (length, chunk) => {
           client?.read(Buffer.from(chunk.buffer, chunk.byteOffset, length))
           return true

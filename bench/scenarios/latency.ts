@@ -8,8 +8,8 @@ import type { Case, Load, Sample, Scenario, Target } from './types.js'
 
 const PAIRS = 10
 const PAYLOAD_BYTES = 100
-/** of all publishers */
-const MESSAGES_PER_SECOND = 5_000
+/** of all publishers: little, and nearly half of what aedes does at saturation */
+const RATES = [5_000, 30_000] as const
 const DEFAULT_SECONDS = 4
 const WARM_UP_SECONDS = 2
 const DRAIN_MS = 5_000
@@ -21,14 +21,16 @@ class Flow {
   readonly #publishers: RawClient[] = []
   readonly #subscribers: RawClient[] = []
   readonly #packets: readonly Buffer[]
+  readonly #rate: number
 
-  private constructor(qos: 0 | 1) {
+  private constructor(qos: 0 | 1, rate: number) {
+    this.#rate = rate
     const payload = Buffer.alloc(PAYLOAD_BYTES)
     this.#packets = Array.from({ length: PAIRS }, (_, i) => publishPacket(topicOf(i), payload, qos, 1))
   }
 
-  static async open(port: number, qos: 0 | 1, onLost: () => void): Promise<Flow> {
-    const flow = new Flow(qos)
+  static async open(port: number, qos: 0 | 1, rate: number, onLost: () => void): Promise<Flow> {
+    const flow = new Flow(qos, rate)
     for (let i = 0; i < PAIRS; i++) {
       const subscriber = await RawClient.connect(port, `bench-sub-${i}`, {
         onPublish: ({ bytes, payloadStart }) => {
@@ -51,7 +53,7 @@ class Flow {
     return new Promise(resolve => {
       const tick = setInterval(() => {
         const elapsed = Math.min((performance.now() - startedAt) / 1000, seconds)
-        const due = before + Math.floor(elapsed * MESSAGES_PER_SECOND)
+        const due = before + Math.floor(elapsed * this.#rate)
         while (this.sent < due) this.#sendOne()
         if (elapsed < seconds) return
         clearInterval(tick)
@@ -79,13 +81,13 @@ class Flow {
 const topicOf = (index: number): string => `bench/latency/${index}`
 
 async function run(target: Target, parameters: Readonly<Record<string, number>>): Promise<Sample> {
-  const { qos = 0, seconds = DEFAULT_SECONDS } = parameters
+  const { qos = 0, seconds = DEFAULT_SECONDS, rate = RATES[0] } = parameters
   let lost = (): void => {}
   const failed = new Promise<never>((_, reject) => {
     lost = () => reject(new Error('a connection was lost'))
   })
   const work = async (): Promise<Sample> => {
-    const flow = await Flow.open(target.port, qos === 1 ? 1 : 0, lost)
+    const flow = await Flow.open(target.port, qos === 1 ? 1 : 0, rate, lost)
     await flow.send(WARM_UP_SECONDS)
     flow.latenciesMs.length = 0
     const before = flow.received
@@ -106,14 +108,17 @@ async function run(target: Target, parameters: Readonly<Record<string, number>>)
 }
 
 function cases(load: Load): readonly Case[] {
-  const seconds =
-    load.seconds ?? (load.messages ?? DEFAULT_SECONDS * MESSAGES_PER_SECOND) / MESSAGES_PER_SECOND
-  return load.qos.map(qos => ({ name: `QoS ${qos}`, parameters: { qos, seconds } }))
+  return load.qos.flatMap(qos =>
+    RATES.map(rate => {
+      const seconds = load.seconds ?? (load.messages === undefined ? DEFAULT_SECONDS : load.messages / rate)
+      return { name: `QoS ${qos}, ${rate} messages/s`, parameters: { qos, seconds, rate } }
+    })
+  )
 }
 
 export const latency: Scenario = {
   name: 'latency',
-  title: `${PAIRS} publishers to ${PAIRS} subscribers, ${MESSAGES_PER_SECOND} messages/s in all, ${PAYLOAD_BYTES} bytes`,
+  title: `${PAIRS} publishers to ${PAIRS} subscribers at a fixed rate, ${PAYLOAD_BYTES} bytes`,
   columns: [
     { key: 'p50Ms', title: 'p50 ms', digits: 2, compare: 'less' },
     { key: 'p99Ms', title: 'p99 ms', digits: 2, compare: 'less' },

@@ -13,6 +13,8 @@ export interface Load {
   /** measured time of one round, instead of a count */
   readonly seconds: number | undefined
   readonly qos: readonly (0 | 1)[]
+  /** connected clients, where a scenario is about their number */
+  readonly clients: number | undefined
 }
 
 export interface Column {

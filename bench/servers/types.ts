@@ -14,6 +14,8 @@ export interface RunningServer {
 
 export interface ServerKind {
   readonly name: string
+  /** names of the scenarios that it can serve; undefined: all */
+  readonly scenarios?: readonly string[]
   /** why it cannot be started here; undefined: it can */
   missing(): string | undefined
   start(options: ServerOptions): Promise<RunningServer>
