@@ -114,12 +114,22 @@ describe('the life of an address space', () => {
     assert.equal(gateway.port, port)
   })
 
-  it('takes a changed configuration', async () => {
+  it('goes on as it was when a changed configuration is not valid, and says what is wrong', async () => {
     gateway = await RunningGateway.start()
-    const mqtt = mqttOptions({ limits: { topicLevels: 2 } })
-    await gateway.hooks.addressSpaceChanged(changedSpace(gateway.space, { mqtt }))
     const client = await gateway.connect('client')
-    assert.deepEqual(await client.subscribe(['a/b', 0], ['a/b/c', 0]), [0, 0x80])
+    const { port } = gateway
+    const mqtt = mqttOptions({ limits: { topicLevels: 0 } })
+    await gateway.hooks.addressSpaceChanged(changedSpace(gateway.space, { mqtt }))
+    assert.deepEqual(failure(gateway.status()), {
+      state: 'failed',
+      reason: 'the configuration is not valid',
+      errors: [{ path: '/limits/topicLevels', message: 'must be >= 1, not 0' }],
+      listeners: [{ host: '127.0.0.1', port }]
+    })
+    assert.deepEqual(await client.subscribe(['a/b', 0]), [0])
+    await gateway.hooks.addressSpaceChanged(gateway.space)
+    assert.equal(gateway.port, port)
+    assert.deepEqual(await client.untilPong(), [])
   })
 
   it('ends when its flag is turned off, and begins when it is turned on', async () => {
@@ -148,6 +158,20 @@ describe('the life of an address space', () => {
     await gateway.hooks.addressSpaceRemoved('never there')
     await gateway.hooks.addressSpaceAdded(gateway.space)
     await gateway.connect('client')
+  })
+
+  it('begins again when its space is added while it is being removed', async () => {
+    gateway = await RunningGateway.start()
+    const { hooks, space, port } = gateway
+    await gateway.connect('client')
+    const mqtt = mqttOptions({ listener: { port } })
+    await Promise.all([
+      hooks.addressSpaceRemoved('default'),
+      hooks.addressSpaceAdded(changedSpace(space, { mqtt }))
+    ])
+    assert.equal(gateway.port, port)
+    await gateway.connect('client')
+    assert.equal(gateway.metric('mqtt_connections'), 1)
   })
 
   it('takes hooks that come at once one after the other', async () => {
