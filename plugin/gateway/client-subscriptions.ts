@@ -1,5 +1,6 @@
 // What one client's SUBSCRIBE and UNSUBSCRIBE do: rights, sources of the inbox, the Subscription Service's record.
-// Rule: a code says "granted" only when the source is there and the service agreed; requests act in the order they came.
+// Rule: a code says "granted" only when the source is there and the service agreed; what was granted before stays as it is when it
+// is asked for again and refused; requests act in the order they came.
 
 import { BridgeError } from '../errors.js'
 import type { Outcome, Principal } from '../host.js'
@@ -73,16 +74,26 @@ export class ClientSubscriptions {
     // a filter twice: the last wins [MQTT3-3.8.4-3]
     const filters = new Map<string, Qos>(requested.map(({ filter, qos }) => [filter, qos]))
     const codes = new Map<string, number>()
+    const { inbox } = this.#parts
+    const kept = new Set([...filters.keys()].filter(filter => inbox.has(this.#client, filter)))
     await Promise.all(
       [...filters].map(async ([filter, qos]) => codes.set(filter, await this.#open(filter, qos)))
     )
     const granted = new Map([...filters].filter(([filter]) => (codes.get(filter) ?? UNSPECIFIED) < 0x80))
     // a session that has ended must not be made again by its last SUBSCRIBE
-    if (granted.size > 0 && !this.#closed) this.#apply(await this.#record(packetId, granted), granted, codes)
+    if (granted.size > 0 && !this.#closed) {
+      const outcome = await this.#record(packetId, granted)
+      for (const [filter, code] of this.#refused(outcome, granted)) {
+        codes.set(filter, code)
+        granted.delete(filter)
+        if (!kept.has(filter)) inbox.unsubscribe(this.#client, filter)
+      }
+      for (const [filter, qos] of granted) inbox.grant(this.#client, filter, qos)
+    }
     return { codes: requested.map(({ filter }) => codes.get(filter) ?? UNSPECIFIED) }
   }
 
-  /** Opens the source of one filter: the code. */
+  /** Opens the source of one filter, where the client has none: the code. */
   async #open(filter: string, qos: Qos): Promise<number> {
     const { addresses, inbox, log } = this.#parts
     const { clientId, principal } = this.#identity
@@ -98,6 +109,8 @@ export class ClientSubscriptions {
       return NOT_AUTHORIZED
     }
     if (this.#closed) return UNSPECIFIED
+    // the QoS of before counts until the service has agreed
+    if (inbox.has(this.#client, filter)) return qos
     try {
       await inbox.subscribe(this.#client, filter, qos)
       return qos
@@ -122,17 +135,15 @@ export class ClientSubscriptions {
     })
   }
 
-  /** What the service did not take is given up; `info` names single filters. */
-  #apply(outcome: Outcome, filters: ReadonlyMap<string, Qos>, codes: Map<string, number>): void {
-    if (outcome.type === 'accepted') return
+  /** What the service did not take, with codes; `info` names single filters. */
+  #refused(outcome: Outcome, filters: ReadonlyMap<string, Qos>): readonly (readonly [string, number])[] {
+    if (outcome.type === 'accepted') return []
     const info = outcome.type === 'rejected' ? outcome.info : undefined
     const { clientId } = this.#identity
     this.#parts.log.warn({ clientId, outcome }, 'the subscription service refused a subscription')
-    for (const filter of filters.keys()) {
-      if (info !== undefined && !info.has(filter)) continue
-      codes.set(filter, Number(info?.get(filter) ?? UNSPECIFIED))
-      this.#parts.inbox.unsubscribe(this.#client, filter)
-    }
+    return [...filters.keys()]
+      .filter(filter => info?.has(filter) ?? true)
+      .map(filter => [filter, Number(info?.get(filter) ?? UNSPECIFIED)])
   }
 
   async #unsubscribe(packetId: number, filters: readonly string[]): Promise<Answer> {

@@ -114,6 +114,17 @@ export class Inbox {
     }
   }
 
+  /** The client is subscribed to this filter. */
+  has(client: InboxClient, filter: string): boolean {
+    return this.#clients.get(client)?.filters.has(filter) === true
+  }
+
+  /** Changes the QoS of a filter that the client is subscribed to; nothing happens where it is not. */
+  grant(client: InboxClient, filter: string, qos: Qos): void {
+    const entry = this.#clients.get(client)?.filters.get(filter)
+    if (entry !== undefined) entry.qos = qos
+  }
+
   /** Nothing comes for this filter alone any more. */
   unsubscribe(client: InboxClient, filter: string): void {
     const membership = this.#clients.get(client)

@@ -90,6 +90,41 @@ describe('the gateway and its Subscription Service', () => {
     assert.equal(gateway.metric('mqtt_inbox_sources'), 0)
   })
 
+  for (const [answer, how] of [
+    [undefined, 'does not answer'],
+    [{ type: 'rejected', condition: 'amqp:not-allowed', description: 'as the test wants' }, 'says no']
+  ] as const) {
+    it(`keeps a subscription as it was where the service ${how} when it comes again [MQTT3-3.8.4-5]`, async () => {
+      let refuses = false
+      await startWith((subject, delivery) => {
+        if (!refuses || subject !== 'subscribe') return true
+        if (answer !== undefined) delivery.settle(answer)
+        return false
+      })
+      const client = await gateway.connect('subscriber')
+      assert.deepEqual(await client.subscribe(['raised', 0], ['lowered', 1]), [0, 1])
+      refuses = true
+      const codes = await client.subscribe(['raised', 1], ['lowered', 0], ['new', 1])
+      assert.deepEqual(codes, [0x80, 0x80, 0x80])
+      gateway.take('warn')
+      const publisher = await gateway.connect('publisher')
+      for (const topic of ['new', 'raised', 'lowered']) await publisher.publish(topic, topic)
+      const received = [await client.nextPublish(), await client.nextPublish()]
+      assert.deepEqual(
+        received.map(({ topic, qos }) => [topic, qos]),
+        [
+          ['raised', 0],
+          ['lowered', 1]
+        ]
+      )
+      refuses = false
+      assert.deepEqual(await client.subscribe(['raised', 1], ['lowered', 0]), [1, 0])
+      for (const topic of ['raised', 'lowered']) await publisher.publish(topic, topic)
+      assert.equal((await client.nextPublish()).qos, 1)
+      assert.equal((await client.nextPublish()).qos, 0)
+    })
+  }
+
   it('closes where the service does not take an UNSUBSCRIBE', async () => {
     await startWith(subject => subject !== 'unsubscribe')
     const client = await gateway.connect('subscriber')
