@@ -86,7 +86,7 @@ export const FAILURES = {
   sessionTakenOver: { reason: 0x8e, description: 'another connection uses this client id' },
   slowConsumer: { reason: 0x97, description: 'the client reads too slowly for its QoS' },
   sourceLost: { reason: 0x8b, description: 'the host lost messages of a subscription with QoS > 0' },
-  serverShuttingDown: { reason: 0x8b, description: 'the gateway stops' }
+  serverShuttingDown: { connack: 3, reason: 0x8b, description: 'the gateway stops' }
 } as const satisfies Record<string, FailureRow>
 
 export type FailureCode = keyof typeof FAILURES

@@ -110,8 +110,10 @@ export class Session {
         return this.#accept(event.sessionPresent, now)
       case 'refused':
       case 'malformed':
-      case 'end':
         return this.#phase === 'connected' ? [{ type: 'close', error: event.error }] : refuse(event.error)
+      case 'end':
+        // before CONNECT there is nothing to answer
+        return this.#phase === 'opening' ? refuse(event.error) : [{ type: 'close', error: event.error }]
       case 'timeout':
         return this.#timeout(now)
       case 'disconnected':

@@ -115,8 +115,18 @@ describe('a gateway that stops', () => {
     const begin = performance.now()
     await gateway.closeHost(Date.now() + 100)
     assert.ok(performance.now() - begin < 1000)
-    assert.deepEqual(await client.untilClosed(), [])
+    assert.deepEqual(await client.untilClosed(), [{ cmd: 'connack', sessionPresent: false, returnCode: 3 }])
     answer()
+  })
+
+  it('says nothing to who has not said CONNECT', async () => {
+    await start()
+    const silent = await gateway.open()
+    const connected = await gateway.connect('connected')
+    const stopped = gateway.closeHost()
+    assert.deepEqual(await silent.untilClosed(), [])
+    assert.deepEqual(await connected.untilClosed(), [])
+    await stopped
   })
 
   it('closes clients that do not read what it has for them', async () => {

@@ -137,7 +137,10 @@ describe('Session phases', () => {
 
   it('ends when the gateway says so', () => {
     assertCloses(Driver.connected().give({ type: 'end', error: ERROR }), 'serverShuttingDown')
-    assertCloses(inPhase('opening').give({ type: 'end', error: ERROR }), 'serverShuttingDown')
+    const refused = inPhase('opening').give({ type: 'end', error: ERROR })
+    assert.deepEqual(written(refused), [{ cmd: 'connack', returnCode: 3, sessionPresent: false }])
+    assertCloses(refused.slice(1), 'serverShuttingDown')
+    assertCloses(inPhase('new').give({ type: 'end', error: ERROR }), 'serverShuttingDown')
   })
 
   it('answers PINGREQ [MQTT3-3.12.4-1]', () => {
