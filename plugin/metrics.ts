@@ -18,6 +18,10 @@ export const METRICS = {
     type: 'counter',
     help: 'publications dropped for slow MQTT clients by QoS'
   },
+  mqtt_publications_rejected_total: {
+    type: 'counter',
+    help: 'publications of MQTT clients that the host rejected by QoS'
+  },
   mqtt_inbox_sources: { type: 'gauge', help: 'topic filters that the inbox has a source for' },
   mqtt_durable_sessions: { type: 'gauge', help: 'durable sessions known to the Subscription Service' }
 } as const

@@ -194,11 +194,12 @@ export class Bridge implements InboxClient, RegisteredClient {
     this.#parts.counters.inbound[publication.qos].add(1)
     const { publisher } = this.#client
     const message = encodePublication(publication)
-    // QoS 0 is sent unsettled as well; nobody waits for its outcome
+    // QoS 0 is sent unsettled as well; the session does not wait for its outcome
     if (publication.qos === 0) return publisher.publish(publication.topic, message)
     this.#unanswered += 1
     publisher.publish(publication.topic, message, outcome => {
       this.#unanswered -= 1
+      if (outcome.type === 'rejected') this.#parts.counters.rejected[publication.qos].add(1)
       this.#driver.handle({ type: 'outcome', token, result: publishResultOf(outcome) })
       this.#drained()
       if (!this.#reading) this.#pump()
@@ -233,12 +234,9 @@ export class Bridge implements InboxClient, RegisteredClient {
       this.#announced = true
       await announce(this.#parts, principal, clientId, this.#connection)
       if (this.#ended !== undefined) return
-      const publisher = new Publisher(this.#parts.space, principal, () => this.#pump())
-      const subscriptions = new ClientSubscriptions(this.#parts, this, {
-        clientId,
-        connection: this.#connection,
-        principal
-      })
+      const identity = { clientId, connection: this.#connection, principal }
+      const publisher = new Publisher(this.#parts, identity, () => this.#pump())
+      const subscriptions = new ClientSubscriptions(this.#parts, this, identity)
       this.#opened = { clientId, publisher, subscriptions }
       this.#stream.accepted(request.protocolVersion)
       this.#driver.handle({ type: 'opened', sessionPresent: false })

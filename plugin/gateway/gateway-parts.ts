@@ -28,6 +28,7 @@ export interface GatewayParts {
     readonly inbound: ByQos
     readonly outbound: ByQos
     readonly dropped: ByQos
+    readonly rejected: ByQos
     readonly connects: (outcome: string) => Counter
     readonly disconnects: (reason: string) => Counter
   }

@@ -65,6 +65,7 @@ export class Gateway {
         inbound: metrics.countersByQos('mqtt_publications_inbound_total'),
         outbound: metrics.countersByQos('mqtt_publications_outbound_total'),
         dropped: metrics.countersByQos('mqtt_publications_dropped_total'),
+        rejected: metrics.countersByQos('mqtt_publications_rejected_total'),
         connects: byLabel('mqtt_connects_total', 'outcome'),
         disconnects: byLabel('mqtt_disconnects_total', 'reason')
       }

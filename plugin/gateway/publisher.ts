@@ -2,7 +2,9 @@
 // Rule: nothing is buffered without bound: `ready` is false while the host gives no credit, and the bridge then stops reading.
 
 import { AmqpError, CONDITIONS, rejectionOf } from '../errors.js'
-import type { AddressSpace, AmqpConnection, Message, Outcome, Principal, Sender } from '../host.js'
+import type { AmqpConnection, Message, Outcome, Sender } from '../host.js'
+import type { ClientIdentity } from './client-subscriptions.js'
+import type { GatewayParts } from './gateway-parts.js'
 
 type OnOutcome = (outcome: Outcome) => void
 
@@ -23,8 +25,8 @@ const RELEASED: Outcome = { type: 'released' }
 const MAX_LINKS = 50
 
 export class Publisher {
-  readonly #space: AddressSpace
-  readonly #principal: Principal
+  readonly #parts: GatewayParts
+  readonly #identity: ClientIdentity
   readonly #onReady: () => void
   #connection: AmqpConnection | undefined
   /** by topic; the relay is under '' */
@@ -32,11 +34,16 @@ export class Publisher {
   #attaching = false
   #waiting: Waiting[] = []
   #closed = false
+  #rejectedBefore = false
+  /** of QoS 0: the client cannot be told [MQTT3-3.3.5-2] */
+  readonly #onUnawaited: OnOutcome = outcome => {
+    if (outcome.type === 'rejected') this.#rejected(outcome)
+  }
 
   /** `onReady`: `ready` became true again. */
-  constructor(space: AddressSpace, principal: Principal, onReady: () => void) {
-    this.#space = space
-    this.#principal = principal
+  constructor(parts: GatewayParts, identity: ClientIdentity, onReady: () => void) {
+    this.#parts = parts
+    this.#identity = identity
     this.#onReady = onReady
   }
 
@@ -44,12 +51,12 @@ export class Publisher {
     return this.#waiting.length === 0
   }
 
-  /** `onOutcome` runs once, perhaps before this returns; `released` where the link was lost. */
+  /** `onOutcome` runs once, perhaps before this returns; `released` where the link was lost. Without one a rejection is counted. */
   publish(topic: string, message: Message, onOutcome?: OnOutcome): void {
-    const key = this.#space.capabilities.relay ? '' : topic
+    const key = this.#parts.space.capabilities.relay ? '' : topic
     const link = this.ready ? this.#links.get(key) : undefined
     if (link !== undefined && link.sender.credit > 0) {
-      send(link, message, onOutcome)
+      this.#send(link, message, onOutcome)
       return
     }
     this.#waiting.push({ key, message, onOutcome })
@@ -75,7 +82,7 @@ export class Publisher {
       }
       if (link.sender.credit === 0) return
       this.#waiting.shift()
-      send(link, next.message, next.onOutcome)
+      this.#send(link, next.message, next.onOutcome)
       next = this.#waiting[0]
     }
     this.#onReady()
@@ -92,7 +99,7 @@ export class Publisher {
       for (const settled of [...unsettled]) settled(RELEASED)
     }
     try {
-      this.#connection ??= await this.#space.connect(this.#principal)
+      this.#connection ??= await this.#parts.space.connect(this.#identity.principal)
       await this.#makeRoom()
       const address = key === '' ? undefined : key
       const sender = await this.#connection.openSender({ address, onCredit: () => this.#flush(), onClosed })
@@ -129,19 +136,32 @@ export class Publisher {
   #refuse(key: string, outcome: Outcome): void {
     const refused = this.#waiting.filter(waiting => waiting.key === key)
     this.#waiting = this.#waiting.filter(waiting => waiting.key !== key)
-    for (const { onOutcome } of refused) onOutcome?.(outcome)
+    for (const { onOutcome = this.#onUnawaited } of refused) onOutcome(outcome)
     if (this.#waiting.length === 0 && !this.#closed) this.#onReady()
   }
-}
 
-function send({ sender, unsettled }: Link, message: Message, onOutcome: OnOutcome | undefined): void {
-  if (onOutcome === undefined) {
-    sender.send(message)
-    return
+  #send({ sender, unsettled }: Link, message: Message, onOutcome: OnOutcome | undefined): void {
+    if (onOutcome === undefined) {
+      sender.send(message, this.#onUnawaited)
+      return
+    }
+    const settled: OnOutcome = outcome => {
+      if (unsettled.delete(settled)) onOutcome(outcome)
+    }
+    unsettled.add(settled)
+    sender.send(message, settled)
   }
-  const settled: OnOutcome = outcome => {
-    if (unsettled.delete(settled)) onOutcome(outcome)
+
+  /** The first of a client is worth a line; a client that goes on must not fill the log. */
+  #rejected({ condition, description }: Outcome & { type: 'rejected' }): void {
+    const { counters, log } = this.#parts
+    const { clientId, principal } = this.#identity
+    counters.rejected[0].add(1)
+    if (this.#rejectedBefore) return
+    this.#rejectedBefore = true
+    log.warn(
+      { clientId, user: principal.name, condition, description },
+      'a QoS 0 publication was rejected by the host; more of this client are only counted'
+    )
   }
-  unsettled.add(settled)
-  sender.send(message, settled)
 }

@@ -109,6 +109,24 @@ describe('users of MQTT clients', () => {
       assert.equal((await witness.nextPublish()).payload, 'after')
     })
 
+    it('have each lost QoS 0 publication counted, and the first one logged', async () => {
+      const rejected = (qos: string): number => gateway().metric('mqtt_publications_rejected_total', { qos })
+      const [before, beforeAtOne] = [rejected('0'), rejected('1')]
+      for (const topic of ['other', 'another', 'other']) client.send(publish(topic, 'ghost'))
+      await client.publish('mine', 'taken')
+      assert.equal((await witness.nextPublish()).payload, 'taken')
+      assert.deepEqual([rejected('0') - before, rejected('1') - beforeAtOne], [3, 0])
+      const [warned, ...more] = gateway().take('warn')
+      const { clientId, user, condition } = warned?.fields ?? {}
+      assert.deepEqual(
+        [clientId, user, condition, more],
+        ['limited-1', LIMITED.username, 'amqp:unauthorized-access', []]
+      )
+      client.send(publish('other', 'ghost', { packetId: 1 }))
+      await client.untilClosed()
+      assert.deepEqual([rejected('0') - before, rejected('1') - beforeAtOne], [3, 1])
+    })
+
     it('are told 0x80 for each filter that they may not receive all of, and granted the others', async () => {
       const asked = ['mine/#', 'other', '#', 'mine', 'x/shared', '+/shared', '+/x', 'mine/+/y'] as const
       const codes = await client.subscribe(...asked.map(filter => [filter, 1] as const))
