@@ -85,7 +85,7 @@ export class InboundLink {
   /** A second call, and one after the link's end, does nothing. */
   settle(delivery: InboundDelivery, outcome: Outcome): void {
     if (delivery.settled || delivery.state !== undefined || this.#end.closed) return
-    this.#context.release(delivery.size, true)
+    this.#context.held.removeUnsettled(delivery.size)
     const settled = this.#link.local.attach.rcv_settle_mode !== SECOND
     this.#context.session.incoming.update(delivery, settled, outcomeState(outcome))
   }
@@ -99,7 +99,7 @@ export class InboundLink {
   /** The client settled a delivery by itself. */
   remoteSettled(delivery: InboundDelivery): void {
     if (delivery.settled) return
-    if (delivery.state === undefined) this.#context.release(delivery.size, true)
+    if (delivery.state === undefined) this.#context.held.removeUnsettled(delivery.size)
     delivery.remote_settled = true
     delivery.settled = true
   }
@@ -164,19 +164,19 @@ export class InboundLink {
   #collect(delivery: RheaIncomingDelivery, payload: Buffer): void {
     delivery.size += payload.length
     delivery.frames.push(payload)
-    this.#context.hold(payload.length, false)
+    this.#context.held.addPartial(payload.length)
     const limit = this.#context.maxMessageSize
     if (delivery.size > limit) this.#violated(CONDITIONS.messageSize, `a message of more than ${limit} bytes`)
   }
 
   #complete(delivery: RheaIncomingDelivery): void {
     const { size, remote_settled } = delivery
-    this.#context.release(size, false)
+    this.#context.held.removePartial(size)
     const message = this.#decode(delivery)
     delivery.frames = []
     if (message === undefined) return
     if (remote_settled) this.#forget(delivery)
-    else this.#context.hold(size, true)
+    else this.#context.held.addUnsettled(size)
     this.#handlers?.onMessage(message, remote_settled ? undefined : delivery)
   }
 
@@ -195,7 +195,7 @@ export class InboundLink {
         this.#forget(delivery)
         this.#violated(condition, description)
       } else {
-        this.#context.hold(delivery.size, true)
+        this.#context.held.addUnsettled(delivery.size)
         this.settle(delivery, { type: 'rejected', condition, description })
         this.#handlers?.onAborted()
       }
@@ -214,7 +214,7 @@ export class InboundLink {
   #dropPartial(): void {
     const delivery = this.#partial
     if (delivery === undefined) return
-    this.#context.release(delivery.size, false)
+    this.#context.held.removePartial(delivery.size)
     delivery.size = 0
     delivery.frames = []
     delivery.settled = true

@@ -223,6 +223,7 @@ export interface RheaConnection extends EventEmitter {
   idle(): void
   close(error?: RheaError): void
   remove_session(session: RheaSession): void
+  remove_all_sessions(): void
   on_open(frame: RheaFrame<RheaOpen>): void
   on_begin(frame: RheaFrame<RheaBegin>): void
   on_close(frame: RheaFrame<RheaEnd>): void

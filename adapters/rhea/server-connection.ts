@@ -8,6 +8,7 @@ import type { LinkError } from '../../plugin/host.js'
 import { batchSocket } from './batched-socket.js'
 import type { BatchedSocket } from './batched-socket.js'
 import type { FrameReader } from './frame-reader.js'
+import { HeldBytes } from './held-bytes.js'
 import type { InboundLink } from './inbound-link.js'
 import { readError } from './outcomes.js'
 import type { OutboundLink } from './outbound-link.js'
@@ -45,7 +46,7 @@ export interface ServerHandlers {
 
 /** Waiting output at which a client gets no more deliveries, bytes. */
 const CONGESTED_BYTES = 1024 * 1024
-/** Messages without an outcome at which a client's socket is not read, in units of maxMessageSize. */
+/** What may be held of a client's messages, in units of maxMessageSize. */
 const UNSETTLED_MESSAGES = 2
 /** AMQP's least max-frame-size, bytes */
 const MIN_MAX_FRAME_SIZE = 512
@@ -63,14 +64,12 @@ export class ServerConnection {
   readonly #rhea: RheaConnection
   readonly #sessions = new Set<ServerSession>()
   readonly #placesIn = new Set<ServerSession>()
+  readonly #held: HeldBytes
   #headerSeen = false
   #phase: 'open' | 'failing' | 'ended' = 'open'
   /** how the client closed, before rhea ends the socket for it */
   #clientClosed: { readonly cause: 'clean' | 'lost'; readonly error: LinkError | undefined } | undefined
   #links = 0
-  #partialBytes = 0
-  #unsettledBytes = 0
-  #paused = false
 
   /** `reader` may hold bytes that came with the login. */
   constructor(socket: Socket, reader: FrameReader, options: ServerOptions, handlers: ServerHandlers) {
@@ -78,6 +77,10 @@ export class ServerConnection {
     this.#reader = reader
     this.#options = options
     this.#handlers = handlers
+    this.#held = new HeldBytes(UNSETTLED_MESSAGES * options.maxMessageSize, {
+      onFull: () => socket.pause(),
+      onRoom: () => this.#resume()
+    })
     this.#batch = batchSocket(socket, () => this.#end('lost', undefined))
     this.#rhea = createConnection({
       container_id: options.containerId,
@@ -127,13 +130,13 @@ export class ServerConnection {
     }
     rhea.on_close = frame => this.#remoteClosed(frame)
     rhea.idle = () => {
-      if (this.#paused) return // it is we who do not read
+      if (this.#held.full) return // it is we who do not read
       this.#fail(
         new AmqpError('amqp:resource-limit-exceeded', 'nothing came for longer than the idle-time-out')
       )
     }
     rhea._process = () => {
-      if (this.#phase === 'ended') return
+      if (this.#ended()) return
       try {
         _process.call(rhea)
       } catch (error) {
@@ -155,8 +158,7 @@ export class ServerConnection {
       write: (bytes: Buffer) => void this.#batch.write(bytes),
       maxMessageSize: this.#options.maxMessageSize,
       congested: () => this.#batch.waiting > CONGESTED_BYTES,
-      hold: (bytes: number, complete: boolean) => this.#hold(bytes, complete),
-      release: (bytes: number, complete: boolean) => this.#hold(-bytes, complete)
+      held: this.#held
     }
     const owner = {
       addLink: () => {
@@ -174,6 +176,7 @@ export class ServerConnection {
   }
 
   #checkBegin({ channel, performative }: RheaFrame<RheaBegin>): void {
+    if (this.#ended()) throw new AmqpError('amqp:not-allowed', 'a begin after close')
     if (this.#rhea.remote.open === undefined) throw new AmqpError('amqp:not-allowed', 'a begin before open')
     if (channel >= this.#options.maxSessions) {
       throw new AmqpError('amqp:connection:framing-error', `channel ${channel} is over channel-max`)
@@ -192,7 +195,7 @@ export class ServerConnection {
   }
 
   #read(): void {
-    if (this.#paused || this.#phase !== 'open') return
+    if (this.#held.full || this.#phase !== 'open') return
     try {
       if (!this.#headerSeen) {
         const header = this.#reader.header()
@@ -202,34 +205,31 @@ export class ServerConnection {
           throw new AmqpError('amqp:connection:framing-error', 'another protocol or version')
         }
         this.#headerSeen = true
-        this.#rhea.input(header)
+        this.#input(header)
       }
       const frames = this.#reader.frames('amqp')
-      if (frames !== undefined) this.#rhea.input(frames)
+      if (frames !== undefined) this.#input(frames)
     } catch (error) {
       this.#fail(error)
     }
   }
 
-  /** Counts bytes of messages that are not complete, or have no outcome. Throws AmqpError for too many of the first kind. */
-  #hold(bytes: number, complete: boolean): void {
-    const limit = UNSETTLED_MESSAGES * this.#options.maxMessageSize
-    if (complete) this.#unsettledBytes += bytes
-    else this.#partialBytes += bytes
-    if (this.#partialBytes > limit) {
-      throw new AmqpError('amqp:resource-limit-exceeded', `more than ${limit} bytes of incomplete messages`)
-    }
-    if (!this.#paused && this.#unsettledBytes > limit) {
-      this.#paused = true
-      this.#socket.pause()
-    } else if (this.#paused && this.#unsettledBytes <= limit / 2) {
-      this.#paused = false
-      this.#socket.resume()
-      setImmediate(() => {
-        this.#rhea.input(NOTHING) // starts the idle-time-out anew
-        this.#read()
-      })
-    }
+  #input(bytes: Buffer): void {
+    if (this.#phase !== 'open') return
+    this.#rhea.input(bytes)
+    if (this.#ended()) this.#batch.emit('end') // rhea has started a timer behind the end
+  }
+
+  #ended(): boolean {
+    return this.#phase === 'ended'
+  }
+
+  #resume(): void {
+    this.#socket.resume()
+    setImmediate(() => {
+      this.#input(NOTHING) // starts the idle-time-out anew
+      this.#read()
+    })
   }
 
   #placesFreed(): void {
@@ -269,6 +269,7 @@ export class ServerConnection {
     if (this.#phase !== 'open') return
     this.#phase = 'ended'
     this.#rhea._register = () => {}
+    this.#rhea.remove_all_sessions() // what comes behind a close reaches nobody
     this.#batch.emit('end') // stops rhea's timers
     if (!this.#socket.destroyed) {
       const cut = setTimeout(() => this.#socket.destroy(), CLOSE_GRACE_MS)

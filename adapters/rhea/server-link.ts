@@ -2,6 +2,7 @@
 // Rule: an attach is answered when its owner has decided, with the terminus the link really has; a refused one with a null terminus and
 // a detach that says why (AMQP 1.0 part 2, section 2.6.3). rhea alone answers at once, before anyone can know.
 
+import type { HeldBytes } from './held-bytes.js'
 import type { LinkClosed, LinkError } from '../../plugin/host.js'
 import type {
   Field,
@@ -23,9 +24,7 @@ export interface LinkContext {
   readonly maxMessageSize: number
   /** Nothing can be written to the client at the moment. */
   congested(): boolean
-  /** Bytes of messages that came and are not settled; false: the connection cannot hold these. */
-  hold(bytes: number, complete: boolean): void
-  release(bytes: number, complete: boolean): void
+  readonly held: HeldBytes
 }
 
 /** What a client asked for when it attached. */

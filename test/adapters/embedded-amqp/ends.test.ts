@@ -124,6 +124,27 @@ describe('the end of AMQP connections and sessions', () => {
     assert.deepEqual([...receiver.settled.values()], [{ type: 'released' }])
   })
 
+  it('leaves no timer and nobody for what comes behind it', async () => {
+    const timers = (): number => process.getActiveResourcesInfo().filter(name => name === 'Timeout').length
+    await core.connection()
+    const before = timers()
+    const second = await core.client(port)
+    second.write(
+      frame('close', 0, []),
+      begin(1),
+      attachSender('late'),
+      attachSender('late', { channel: 1, handle: 1 })
+    )
+    await second.ended
+    await core.until(() => core.connections[1]?.ended, 'the end of the core connection')
+    for (let turns = 0; timers() > before && turns < 100; turns++) {
+      await new Promise(resolve => setImmediate(resolve)) // the server's socket has its end to come
+    }
+    assert.equal(timers(), before)
+    assert.deepEqual(core.connections[1]?.senders, [])
+    assert.deepEqual(core.log, [])
+  })
+
   it('is told to clients when the listener closes', async () => {
     await links()
     const closing = core.closeListener()
