@@ -102,6 +102,7 @@ const OWNERS: Readonly<Record<string, RegExp>> = {
   'mqtt-packet': /^plugin\/gateway\/packet-[\w-]+\.ts$/,
   ajv: /^plugin\/schema\.ts$/,
   'classic-level': /^adapters\/embedded\//,
+  'prom-client': /^adapters\/standalone\//,
   pino: /^adapters\/standalone\//
 }
 

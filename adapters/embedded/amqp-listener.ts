@@ -46,6 +46,8 @@ const CLOSE_DEADLINE_MS = 1000
 export interface AmqpListener {
   readonly host: string
   readonly port: number
+  /** that are open */
+  readonly connections: number
   /** Closes all connections; what is there after `deadlineMs` is cut off. */
   close(deadlineMs?: number): Promise<void>
 }
@@ -75,6 +77,9 @@ export async function listenAmqp(space: CoreSpace, options: AmqpListenerOptions)
   return {
     host: address,
     port,
+    get connections() {
+      return clients.size
+    },
     close: deadlineMs => closeAll(server, clients, deadlineMs ?? CLOSE_DEADLINE_MS)
   }
 }

@@ -62,6 +62,10 @@ export class DurableQueues implements Queues {
     return queues
   }
 
+  get size(): number {
+    return this.#byName.size
+  }
+
   get(name: string): DurableQueue | undefined {
     return this.#byName.get(name)
   }

@@ -51,6 +51,8 @@ export interface EmbeddedSpaceOptions {
 export interface Statistics {
   /** batches that were synced to disk */
   readonly syncs: number
+  /** durable queues that there are */
+  readonly queues: number
 }
 
 const CAPABILITIES: Capabilities = {
@@ -96,7 +98,7 @@ export class EmbeddedSpace implements AddressSpace {
   }
 
   get statistics(): Statistics {
-    return { syncs: this.#store.syncs }
+    return { syncs: this.#store.syncs, queues: this.#queues.size }
   }
 
   async authenticate(credentials: Credentials): Promise<Authentication> {

@@ -2,6 +2,8 @@
 // Rule: it knows nothing of brokers and MQTT; it passes on what happens and remembers what was said last.
 
 import type { AddressSpace, Host, HostHooks, Logger, SpaceStatus } from '../../plugin/host.js'
+import { METRICS } from '../../plugin/index.js'
+import { HOST_METRICS } from './host-metrics.js'
 import { MetricsRegistry } from './metrics.js'
 
 type Handlers = { readonly [K in keyof HostHooks]: HostHooks[K][] }
@@ -10,7 +12,7 @@ export class StandaloneHost implements Host {
   readonly name = 'standalone'
   readonly apiVersion = 1
   readonly log: Logger
-  readonly metrics = new MetricsRegistry()
+  readonly metrics = new MetricsRegistry({ ...METRICS, ...HOST_METRICS })
   readonly #handlers: Handlers = {
     addressSpaceAdded: [],
     addressSpaceChanged: [],

@@ -3,7 +3,7 @@
 
 import { randomUUID } from 'node:crypto'
 import type { Socket } from 'node:net'
-import { BridgeError, type FailureCode } from '../errors.js'
+import { BridgeError } from '../errors.js'
 import { encodePublication } from '../messages/publish.js'
 import type { Publication } from '../messages/publication.js'
 import type { OutboundPacket, Qos } from '../mqtt/packets.js'
@@ -12,6 +12,7 @@ import type { Action, OpenRequest, Token } from '../session/types.js'
 import { ClientSocket } from './client-socket.js'
 import { ClientSubscriptions, type Answer } from './client-subscriptions.js'
 import type { RegisteredClient } from './clients.js'
+import { ConnectionCounts, levelOfEnd } from './connection-counts.js'
 import type { GatewayParts } from './gateway-parts.js'
 import type { InboxClient } from './inbox.js'
 import { admit, announce } from './opening.js'
@@ -25,13 +26,6 @@ const MAX_PENDING_REQUESTS = 16
 
 /** Packets of one client without their answer, those counted that wait for an answer before theirs. */
 const MAX_UNANSWERED = 2000
-
-/** Ends that are nobody's fault. */
-const ORDINARY: ReadonlySet<FailureCode> = new Set([
-  'connectionLost',
-  'serverShuttingDown',
-  'sessionTakenOver'
-])
 
 /** What a client has from the host once it is connected. */
 interface Opened {
@@ -48,6 +42,7 @@ export class Bridge implements InboxClient, RegisteredClient {
   readonly #socket: ClientSocket
   readonly #onEnded: (bridge: Bridge) => void
   readonly #connection = randomUUID()
+  readonly #counts: ConnectionCounts
   #request: OpenRequest | undefined
   #opening: Promise<void> | undefined
   #opened: Opened | undefined
@@ -65,6 +60,7 @@ export class Bridge implements InboxClient, RegisteredClient {
   constructor(parts: GatewayParts, socket: Socket, onEnded: (bridge: Bridge) => void) {
     const options = parts.options.values
     this.#parts = parts
+    this.#counts = new ConnectionCounts(parts.counters)
     this.#onEnded = onEnded
     this.#session = new Session(options, performance.now())
     this.#driver = new SessionDriver(
@@ -139,6 +135,7 @@ export class Bridge implements InboxClient, RegisteredClient {
     while (this.#mayRead) {
       const packet = this.#stream.next()
       if (packet === undefined) break
+      if (this.#opened === undefined) this.#counts.received(packet)
       this.#driver.handle(
         packet instanceof BridgeError ? { type: 'malformed', error: packet } : { type: 'packet', packet }
       )
@@ -240,12 +237,11 @@ export class Bridge implements InboxClient, RegisteredClient {
       this.#opened = { clientId, publisher, subscriptions }
       this.#stream.accepted(request.protocolVersion)
       this.#driver.handle({ type: 'opened', sessionPresent: false })
-      this.#parts.counters.connects('accepted').add(1)
+      this.#counts.accepted()
       this.#pump()
     } catch (error) {
       if (!(error instanceof BridgeError)) return this.#failed(error)
       this.#parts.log.warn(this.#why(error), 'a CONNECT was refused')
-      this.#parts.counters.connects(error.code).add(1)
       this.#driver.handle({ type: 'refused', error })
     }
   }
@@ -259,10 +255,9 @@ export class Bridge implements InboxClient, RegisteredClient {
   #close(error: BridgeError | undefined): void {
     if (this.#ended !== undefined) return
     this.#driver.stop()
-    this.#parts.counters.disconnects(error?.code ?? 'disconnect').add(1)
+    this.#counts.ended(error)
     if (error !== undefined && this.#opened !== undefined) {
-      const level = ORDINARY.has(error.code) ? 'debug' : 'warn'
-      this.#parts.log[level](this.#why(error), 'a client was disconnected')
+      this.#parts.log[levelOfEnd(error)](this.#why(error), 'a client was disconnected')
     }
     this.#socket.end()
     this.#ended = this.#letGo()

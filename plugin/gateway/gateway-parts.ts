@@ -29,7 +29,7 @@ export interface GatewayParts {
     readonly outbound: ByQos
     readonly dropped: ByQos
     readonly rejected: ByQos
-    readonly connects: (outcome: string) => Counter
+    readonly connects: (protocol: string, outcome: string) => Counter
     readonly disconnects: (reason: string) => Counter
   }
 }

@@ -4,7 +4,7 @@
 import type { Socket } from 'node:net'
 import type { Config } from '../config.js'
 import { BridgeError } from '../errors.js'
-import type { Address, AddressSpace, AmqpConnection, Counter, Logger } from '../host.js'
+import type { Address, AddressSpace, AmqpConnection, Logger } from '../host.js'
 import type { SpaceMetrics } from '../metrics.js'
 import { Bridge } from './bridge.js'
 import { ClientOptions } from './client-options.js'
@@ -43,12 +43,6 @@ export class Gateway {
 
   private constructor(options: GatewayOptions, connection: AmqpConnection) {
     const { space, config, addresses, log, metrics } = options
-    const byLabel = (
-      name: 'mqtt_connects_total' | 'mqtt_disconnects_total',
-      label: string
-    ): ((value: string) => Counter) => {
-      return value => metrics.counter(name, { [label]: value })
-    }
     this.#connection = connection
     this.#parts = {
       space,
@@ -66,8 +60,8 @@ export class Gateway {
         outbound: metrics.countersByQos('mqtt_publications_outbound_total'),
         dropped: metrics.countersByQos('mqtt_publications_dropped_total'),
         rejected: metrics.countersByQos('mqtt_publications_rejected_total'),
-        connects: byLabel('mqtt_connects_total', 'outcome'),
-        disconnects: byLabel('mqtt_disconnects_total', 'reason')
+        connects: (protocol, outcome) => metrics.counter('mqtt_connects_total', { protocol, outcome }),
+        disconnects: reason => metrics.counter('mqtt_disconnects_total', { reason })
       }
     }
     this.#crowd = new Crowd(log, metrics.counter('mqtt_connections_refused_total'))

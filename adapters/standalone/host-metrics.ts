@@ -1,0 +1,42 @@
+// Metrics of the host in this process, beside those of the plugin, in one table; every metric has the label `space`.
+// Rule: they are read when somebody looks, from what the parts count for themselves.
+
+import type { EmbeddedSpace } from '../embedded/index.js'
+import type { MetricRow, MetricsRegistry } from './metrics.js'
+
+export const HOST_METRICS = {
+  amqp_connections: {
+    type: 'gauge',
+    help: 'AMQP connections of clients that are open',
+    labels: ['space']
+  },
+  embedded_queues: {
+    type: 'gauge',
+    help: 'durable queues of the embedded broker, client queues among them',
+    labels: ['space']
+  },
+  embedded_store_syncs_total: {
+    type: 'counter',
+    help: 'batches that the embedded broker synced to disk',
+    labels: ['space']
+  }
+} as const satisfies Readonly<Record<string, MetricRow>>
+
+/** Shows the numbers of one space of the embedded broker and of its AMQP listener; close() ends that. */
+export function showHostMetrics(
+  metrics: MetricsRegistry,
+  space: EmbeddedSpace,
+  listener: { readonly connections: number }
+): { close(): void } {
+  const labels = { space: space.name }
+  const shown = [
+    metrics.gauge('amqp_connections', labels, () => listener.connections),
+    metrics.gauge('embedded_queues', labels, () => space.statistics.queues),
+    metrics.observe('embedded_store_syncs_total', labels, () => space.statistics.syncs)
+  ]
+  return {
+    close: () => {
+      for (const each of shown) each.close()
+    }
+  }
+}
