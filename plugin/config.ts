@@ -6,6 +6,7 @@ import type { Config } from './config-types.js'
 import { compileSchema, type Validation } from './schema.js'
 
 export type { Config } from './config-types.js'
+export type { Validation } from './schema.js'
 
 /** AddressSpace.mqtt as a Config, or what is wrong with it. */
 export const parseConfig: (mqtt: unknown) => Validation<Config> = compileSchema<Config>(schema)

@@ -6,6 +6,7 @@ import type { Host, Plugin } from './host.js'
 import { SpaceLifecycle } from './lifecycle.js'
 
 export { OWNED_PREFIXES } from './messages/addresses.js'
+export { parseConfig, type Config, type Validation } from './config.js'
 export { METRICS } from './metrics.js'
 export { AmqpError, BridgeError, CONDITIONS, FAILURES } from './errors.js'
 export type * from './host.js'

@@ -8,7 +8,7 @@ import { StartupError } from './startup-error.js'
 
 /** What the command line asked for beyond the configuration; undefined: not given. */
 export interface RunArguments {
-  readonly action: 'run'
+  readonly action: 'run' | 'check'
   readonly configFile: string | undefined
   readonly mqttPort: number | undefined
   readonly amqpPort: number | undefined
@@ -30,6 +30,7 @@ const OPTIONS = {
   data: { value: 'DIR', description: 'data directory, made if it is not there (default ./data)' },
   config: { value: 'FILE', description: 'configuration, JSON as in schemas/standalone.schema.json' },
   'log-level': { value: 'LEVEL', description: `${LOG_LEVELS.join(', ')} (default info)` },
+  check: { description: 'say what is wrong with the configuration, start nothing; exit code 0 or 2' },
   help: { description: 'print this text and exit' },
   version: { description: 'print the version and exit' }
 } as const satisfies Record<string, OptionRow>
@@ -62,7 +63,7 @@ export function parseArguments(argv: readonly string[]): Arguments {
   if (values.help === true) return { action: 'help' }
   if (values.version === true) return { action: 'version' }
   return {
-    action: 'run',
+    action: values.check === true ? 'check' : 'run',
     configFile: path('config', values),
     mqttPort: port('mqtt-port', values),
     amqpPort: port('amqp-port', values),

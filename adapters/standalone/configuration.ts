@@ -1,15 +1,14 @@
 // The configuration of the program: file and command line in, one frozen value out.
-// Rule: schemas/standalone.schema.json is where options live; a space's `mqtt` is the plugin's to judge.
-
-import { readFileSync } from 'node:fs'
+// Rule: schemas/standalone.schema.json is where options live; a space's `mqtt` is the plugin's to judge; a space that is wrong is
+// refused alone.
 
 import type { Address, ConfigError } from '../../plugin/host.js'
-import { isValidTopicFilter } from '../../plugin/mqtt/topic.js'
 import { compileSchema } from '../../plugin/schema.js'
 import schema from '../../schemas/standalone.schema.json' with { type: 'json' }
 import type { RunArguments } from './arguments.js'
-import { findSyntaxFault } from './json-syntax.js'
+import { readConfigurationFile } from './configuration-file.js'
 import type { LogLevel } from './logging.js'
+import { findConflicts } from './space-conflicts.js'
 import { StartupError } from './startup-error.js'
 
 /** `send` and `receive` are topic filters; `clientIds` are ids, with `*` at the end for any ending. */
@@ -39,6 +38,8 @@ export interface AmqpLimits {
 
 export interface SpaceConfiguration {
   readonly name: string
+  /** JSON pointer to it in the file */
+  readonly pointer: string
   readonly amqp: { readonly host: string; readonly port: number; readonly limits: AmqpLimits }
   readonly anonymous: boolean
   readonly users: readonly UserConfiguration[]
@@ -46,67 +47,107 @@ export interface SpaceConfiguration {
   readonly mqtt?: object | undefined
 }
 
+/** A space of the file that cannot be. */
+export interface RefusedSpace {
+  readonly name: string
+  /** paths in the file */
+  readonly errors: readonly ConfigError[]
+}
+
 export interface Configuration {
   readonly host: { readonly kind: 'embedded'; readonly dataDirectory: string }
   readonly log: { readonly level: LogLevel }
   /** at least one */
   readonly spaces: readonly SpaceConfiguration[]
+  readonly refused: readonly RefusedSpace[]
 }
 
-const validate = compileSchema<Configuration>(schema)
+/** `configuration` is undefined where there is nothing to start; `errors` are all there are, those of refused spaces too. */
+export interface Examined {
+  readonly configuration: Configuration | undefined
+  readonly errors: readonly ConfigError[]
+}
 
-/** Reads the file, if any, and lays the command line over it. Throws StartupError with a line for each fault. */
+/** As the schema has it. */
+interface FileContent extends Omit<Configuration, 'spaces' | 'refused'> {
+  readonly spaces: readonly Omit<SpaceConfiguration, 'pointer'>[]
+}
+
+const validate = compileSchema<FileContent>(schema)
+
+/** Reads the file, if any, and lays the command line over it. Throws StartupError, a line for each fault, where no space is left. */
 export function configure(args: RunArguments): Configuration {
-  const source = args.configFile ?? 'the configuration'
-  const validation = validate(args.configFile === undefined ? {} : readJson(args.configFile))
-  if ('errors' in validation) throw new StartupError(2, describeErrors(source, '', validation.errors))
-  const configuration = applyArguments(validation.value, args)
-  const errors = findConflicts(configuration)
-  if (errors.length > 0) throw new StartupError(2, describeErrors(source, '', errors))
+  const { configuration, errors } = examine(args)
+  if (configuration === undefined) throw new StartupError(2, describeErrors(sourceOf(args), errors))
   return configuration
 }
 
+/** As configure, but it throws only where there is no JSON to read. */
+export function examine(args: RunArguments): Examined {
+  const content = args.configFile === undefined ? {} : readConfigurationFile(args.configFile)
+  const validation = validate(content)
+  const faults = 'errors' in validation ? validation.errors : []
+  if (faults.some(({ path }) => pointerOf(path) === undefined))
+    return { configuration: undefined, errors: faults }
+  // nothing but spaces is wrong, so it is an object
+  const file = content as object
+  const found = spacesOf(file)
+  const good = found.filter(({ pointer }) => !namedBy(faults, pointer))
+  const rest =
+    faults.length === 0 ? validation : validate({ ...file, spaces: good.map(({ space }) => space) })
+  if ('errors' in rest) return { configuration: undefined, errors: faults }
+  const all = rest.value.spaces.map((space, i) =>
+    applyPorts({ ...space, pointer: good[i]?.pointer ?? `/spaces/${i}` }, args)
+  )
+  const errors = [...faults, ...findConflicts(all)]
+  const spaces = all.filter(({ pointer }) => !namedBy(errors, pointer))
+  if (spaces.length === 0) return { configuration: undefined, errors }
+  const refused = found
+    .map(({ pointer, name }) => ({ name, errors: errors.filter(({ path }) => pointerOf(path) === pointer) }))
+    .filter(space => space.errors.length > 0)
+  const { host, log } = rest.value
+  return {
+    configuration: {
+      host: { ...host, dataDirectory: args.dataDirectory ?? host.dataDirectory },
+      log: { level: args.logLevel ?? log.level },
+      spaces,
+      refused
+    },
+    errors
+  }
+}
+
+/** What errors call the configuration. */
+export const sourceOf = ({ configFile = 'the configuration' }: RunArguments): string => configFile
+
 /** One line for each error: file, JSON pointer, what was expected. */
-export function describeErrors(source: string, pointer: string, errors: readonly ConfigError[]): string {
+export function describeErrors(source: string, errors: readonly ConfigError[]): string {
   return errors
-    .map(({ path, message }) => `${source}: ${`${pointer}${path}` || 'the whole'}: ${message}`)
+    .map(({ path, message }) => `${source}: ${path === '' ? 'the whole' : path}: ${message}`)
     .join('\n')
 }
 
-function readJson(file: string): unknown {
-  let text: string
-  try {
-    text = readFileSync(file, 'utf8').replace(/^\uFEFF/, '')
-  } catch (error) {
-    const { code = 'unknown error' } = error as NodeJS.ErrnoException
-    const reason = READ_FAULTS[code] ?? code
-    throw new StartupError(2, `--config: cannot read ${file}: ${reason}`)
-  }
-  try {
-    return JSON.parse(text)
-  } catch (error) {
-    const fault = findSyntaxFault(text)
-    if (fault === undefined) throw error
-    throw new StartupError(2, `${file}:${fault.line}:${fault.column}: not JSON: expected ${fault.expected}`)
-  }
+/** `/spaces/1/users/0` -> `/spaces/1`; undefined: not of one space */
+const pointerOf = (path: string): string | undefined => /^\/spaces\/\d+(?=\/|$)/.exec(path)?.[0]
+
+const namedBy = (errors: readonly ConfigError[], pointer: string): boolean =>
+  errors.some(({ path }) => pointerOf(path) === pointer)
+
+/** Spaces of a file that may be wrong anywhere. */
+function spacesOf(
+  content: object
+): { readonly pointer: string; readonly name: string; readonly space: unknown }[] {
+  const spaces: unknown = 'spaces' in content ? content.spaces : []
+  return (Array.isArray(spaces) ? spaces : []).map((space: unknown, i) => {
+    const pointer = `/spaces/${i}`
+    const named = typeof space === 'object' && space !== null && 'name' in space ? space.name : undefined
+    return { pointer, name: typeof named === 'string' ? named : pointer, space }
+  })
 }
 
-const READ_FAULTS: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such file',
-  EISDIR: 'it is a directory',
-  EACCES: 'permission denied'
-}
-
-function applyArguments(configuration: Configuration, args: RunArguments): Configuration {
-  const { host, log, spaces } = configuration
-  return {
-    host: { ...host, dataDirectory: args.dataDirectory ?? host.dataDirectory },
-    log: { level: args.logLevel ?? log.level },
-    spaces: spaces.map((space, index) => (index === 0 ? applyPorts(space, args) : space))
-  }
-}
-
+/** Those of the command line are for the first space of the file. */
 function applyPorts(space: SpaceConfiguration, { amqpPort, mqttPort }: RunArguments): SpaceConfiguration {
+  if (space.pointer !== '/spaces/0') return space
   return {
     ...space,
     amqp: { ...space.amqp, port: amqpPort ?? space.amqp.port },
@@ -118,63 +159,4 @@ function applyPorts(space: SpaceConfiguration, { amqpPort, mqttPort }: RunArgume
 function withPort(mqtt: object | undefined, port: number): object {
   const listener: unknown = mqtt !== undefined && 'listener' in mqtt ? mqtt.listener : {}
   return typeof listener === 'object' ? { ...mqtt, listener: { ...listener, port } } : { ...mqtt }
-}
-
-/** What the schema cannot say: names are unique, and so are the AMQP listeners; rights are topic filters. */
-function findConflicts({ spaces }: Configuration): ConfigError[] {
-  return [
-    ...findRepeated(
-      'name',
-      spaces.map((space, i) => [`/spaces/${i}/name`, space.name])
-    ),
-    ...findRepeated(
-      'listener',
-      spaces.map(({ amqp }, i) => [
-        `/spaces/${i}/amqp`,
-        amqp.port === 0 ? undefined : `${amqp.host}:${amqp.port}`
-      ])
-    ),
-    ...spaces.flatMap(({ users, addresses }, i) => [
-      ...users.flatMap((user, j) => findUserFaults(user, `/spaces/${i}/users/${j}`)),
-      ...findRepeated(
-        'user',
-        users.map((user, j) => [`/spaces/${i}/users/${j}/name`, user.name])
-      ),
-      ...findRepeated(
-        'address',
-        addresses.map((address, j) => [`/spaces/${i}/addresses/${j}/name`, address.name])
-      )
-    ])
-  ]
-}
-
-function findUserFaults({ name, password, send, receive }: UserConfiguration, path: string): ConfigError[] {
-  const filters = [
-    ...send.map((filter, i) => [`${path}/send/${i}`, filter] as const),
-    ...receive.map((filter, i) => [`${path}/receive/${i}`, filter] as const)
-  ]
-  const invalid = filters.filter(([, filter]) => !isValidTopicFilter(filter))
-  return [
-    ...(password === undefined && name !== 'anonymous' ? [{ path, message: 'must have a password' }] : []),
-    ...invalid.map(([at, filter]) => ({
-      path: at,
-      message: `must be a topic filter, not ${JSON.stringify(filter)}`
-    }))
-  ]
-}
-
-function findRepeated(
-  what: string,
-  entries: readonly (readonly [path: string, value: string | undefined])[]
-): ConfigError[] {
-  const first = new Map<string, string>()
-  return entries.flatMap(([path, value]) => {
-    if (value === undefined) return []
-    const before = first.get(value)
-    if (before !== undefined) {
-      return [{ path, message: `must be another ${what} than ${before}, not ${JSON.stringify(value)} again` }]
-    }
-    first.set(value, path)
-    return []
-  })
 }

@@ -1,7 +1,7 @@
 // What the machine or the configuration can do to a start, said in one line each.
 // Rule: the line names what is in the way (port, directory, path) and what would do; an error that is not expected is passed on.
 
-import type { SpaceStatus } from '../../plugin/host.js'
+import type { ConfigError, SpaceStatus } from '../../plugin/host.js'
 import { StoreError } from '../embedded/index.js'
 import { describeErrors, type SpaceConfiguration } from './configuration.js'
 import { StartupError } from './startup-error.js'
@@ -52,9 +52,13 @@ export function pluginFailure(
   if (status?.state !== 'failed') {
     return new StartupError(1, `space ${space}: MQTT did not start: the plugin reported no listener`)
   }
-  if (status.errors.length > 0) return new StartupError(2, describeErrors(source, pointer, status.errors))
+  if (status.errors.length > 0)
+    return new StartupError(2, describeErrors(source, withPointer(pointer, status.errors)))
   return new StartupError(1, `space ${space}: ${status.reason}`)
 }
+
+const withPointer = (pointer: string, errors: readonly ConfigError[]): ConfigError[] =>
+  errors.map(({ path, message }) => ({ path: `${pointer}${path}`, message }))
 
 function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : ''

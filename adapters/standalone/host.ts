@@ -43,6 +43,10 @@ export class StandaloneHost implements Host {
     await Promise.all(this.#handlers.addressSpaceAdded.map(handler => handler(space)))
   }
 
+  async removeSpace(name: string): Promise<void> {
+    await Promise.all(this.#handlers.addressSpaceRemoved.map(handler => handler(name)))
+  }
+
   /** `deadline`: ms since 1970. */
   async close(deadline: number): Promise<void> {
     await Promise.all(this.#handlers.closing.map(handler => handler(deadline)))

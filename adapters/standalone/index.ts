@@ -9,10 +9,11 @@ import { plugin } from '../../plugin/index.js'
 import { listenAmqp } from '../embedded/amqp-listener.js'
 import { openEmbeddedSpace } from '../embedded/index.js'
 import { brokerLimits, listenerLimits } from './amqp-limits.js'
-import type { Configuration, SpaceConfiguration } from './configuration.js'
+import { describeErrors, type Configuration, type SpaceConfiguration } from './configuration.js'
 import { listenFailure, pluginFailure, storageFailure } from './failures.js'
 import { StandaloneHost } from './host.js'
 import type { Sample } from './metrics.js'
+import { StartupError } from './startup-error.js'
 
 type EmbeddedSpace = Awaited<ReturnType<typeof openEmbeddedSpace>>
 type AmqpListener = Awaited<ReturnType<typeof listenAmqp>>
@@ -31,7 +32,7 @@ export class StandaloneServer {
   readonly #configuration: Configuration
   readonly #source: string
   readonly #host: StandaloneHost
-  readonly #spaces: EmbeddedSpace[] = []
+  readonly #spaces = new Set<EmbeddedSpace>()
   readonly #listeners: AmqpListener[] = []
 
   /** `source` names the configuration in errors. */
@@ -47,18 +48,31 @@ export class StandaloneServer {
     return this.#host.metrics.samples()
   }
 
-  /** Once. Throws StartupError for what the user can mend. */
+  /**
+   * Once. A space that does not start is logged and reported, and the others go on; throws StartupError with a line for each fault
+   * where none starts.
+   */
   async start(): Promise<readonly ReadySpace[]> {
+    const { spaces, refused } = this.#configuration
+    const ready: ReadySpace[] = []
+    const failed = refused.map(({ name, errors }) => ({
+      name,
+      error: new StartupError(2, describeErrors(this.#source, errors))
+    }))
     try {
-      const ready: ReadySpace[] = []
-      for (const [index, space] of this.#configuration.spaces.entries()) {
-        ready.push(await this.#startSpace(space, `/spaces/${index}/mqtt`))
+      for (const space of spaces) {
+        const { name } = space
+        const started = await this.#startSpace(space)
+        if (started instanceof StartupError) failed.push({ name, error: started })
+        else ready.push(started)
       }
-      return ready
+      if (ready.length === 0) throw allFailed(failed.map(({ error }) => error))
     } catch (error) {
       await this.close(Date.now())
       throw error
     }
+    for (const { name, error } of failed) this.#reportFailed(name, error)
+    return ready
   }
 
   /**
@@ -78,18 +92,43 @@ export class StandaloneServer {
     for (const listener of this.#listeners.splice(0)) {
       await attempt(() => listener.close(Math.min(AMQP_CLOSE_MS, Math.max(0, deadline - Date.now()))))
     }
-    for (const space of this.#spaces.splice(0)) await attempt(() => space.close())
+    for (const space of this.#spaces) await attempt(() => space.close())
+    this.#spaces.clear()
     if (faults.length > 0) throw new AggregateError(faults, 'not all parts closed')
   }
 
-  async #startSpace(configuration: SpaceConfiguration, pointer: string): Promise<ReadySpace> {
-    const { name } = configuration
-    const space = await this.#openSpace(configuration)
+  #reportFailed(space: string, { message }: StartupError): void {
+    const reasons = message.split('\n')
+    this.#host.log.error({ space, reasons }, 'a space did not start')
+    this.#host.report(space, { state: 'failed', reason: reasons.join('; '), errors: [], listeners: [] })
+  }
+
+  /** Or why not, with nothing of it left open. */
+  async #startSpace(configuration: SpaceConfiguration): Promise<ReadySpace | StartupError> {
+    let space: EmbeddedSpace | undefined
+    try {
+      space = await this.#openSpace(configuration)
+      return await this.#serveSpace(space, configuration)
+    } catch (error) {
+      if (!(error instanceof StartupError)) throw error
+      if (space !== undefined) await this.#closeSpace(space)
+      return error
+    }
+  }
+
+  async #closeSpace(space: EmbeddedSpace): Promise<void> {
+    await this.#host.removeSpace(space.name)
+    this.#spaces.delete(space)
+    await space.close()
+  }
+
+  async #serveSpace(space: EmbeddedSpace, configuration: SpaceConfiguration): Promise<ReadySpace> {
+    const { name, pointer } = configuration
     // the services answer before the first AMQP client can ask for them
     await this.#host.addSpace(space)
     const status = this.#host.status(name)
     if (status?.state !== 'ready' && status?.state !== 'off') {
-      throw pluginFailure(name, status, this.#source, pointer)
+      throw pluginFailure(name, status, this.#source, `${pointer}/mqtt`)
     }
     const listeners = status.state === 'ready' ? status.listeners : []
     const { host, port } = await this.#listen(space, configuration)
@@ -110,7 +149,7 @@ export class StandaloneServer {
         limits: brokerLimits(configuration.amqp.limits),
         log: this.#host.log
       })
-      this.#spaces.push(space)
+      this.#spaces.add(space)
       return space
     } catch (error) {
       throw storageFailure(directory, error)
@@ -130,6 +169,12 @@ export class StandaloneServer {
       throw listenFailure(configuration, error)
     }
   }
+}
+
+/** Exit code 2 where it was a configuration alone. */
+function allFailed(errors: readonly StartupError[]): StartupError {
+  const exitCode = errors.every(error => error.exitCode === 2) ? 2 : 1
+  return new StartupError(exitCode, errors.map(({ message }) => message).join('\n'))
 }
 
 /** Resolves with `work`, or at `deadline` without it: what it still holds is then closed under it. */

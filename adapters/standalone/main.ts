@@ -4,7 +4,8 @@
 import manifest from '../../manifest.json' with { type: 'json' }
 import type { Logger } from '../../plugin/host.js'
 import { helpText, parseArguments, type RunArguments } from './arguments.js'
-import { configure } from './configuration.js'
+import { check } from './check.js'
+import { configure, sourceOf } from './configuration.js'
 import { StandaloneServer } from './index.js'
 import { createLogger } from './logging.js'
 import { StartupError } from './startup-error.js'
@@ -22,6 +23,9 @@ async function main(): Promise<void> {
       return void process.stdout.write(`${helpText()}\n`)
     case 'version':
       return void process.stdout.write(`${manifest.version}\n`)
+    case 'check':
+      check(args)
+      return void process.stdout.write('the configuration is valid\n')
     case 'run':
       return await run(args)
     default:
@@ -33,7 +37,7 @@ async function run(args: RunArguments): Promise<void> {
   const stopped = waitForStop()
   const configuration = configure(args)
   const log = createLogger(configuration.log.level, process.stdout.fd)
-  const server = new StandaloneServer(configuration, args.configFile ?? 'the configuration', log)
+  const server = new StandaloneServer(configuration, sourceOf(args), log)
   exitOnBug(server, log)
   const spaces = await server.start()
   log.info({ version: manifest.version, spaces }, 'ready')

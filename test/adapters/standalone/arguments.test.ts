@@ -41,6 +41,12 @@ describe('standalone arguments', () => {
     })
   })
 
+  it('checks in place of running with --check', () => {
+    const parsed = parseArguments(['--check', '--config', 'c.json'])
+    assert.ok(parsed.action === 'check')
+    assert.equal(parsed.configFile, 'c.json')
+  })
+
   it('answers --help and --version whatever else is there', () => {
     assert.deepEqual(parseArguments(['--mqtt-port', 'x', '--help']), { action: 'help' })
     assert.deepEqual(parseArguments(['--version']), { action: 'version' })
@@ -85,6 +91,7 @@ describe('standalone arguments', () => {
       'data DIR',
       'config FILE',
       'log-level LEVEL',
+      'check',
       'help',
       'version'
     ]) {

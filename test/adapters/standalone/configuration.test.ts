@@ -147,16 +147,6 @@ describe('standalone configuration', () => {
     ['no space', { spaces: [] }, /: \/spaces: must NOT have fewer than 1 items/],
     ['another kind of file', [], /: the whole: must be object/],
     [
-      'a space twice',
-      { spaces: [{ name: 'a' }, { name: 'a', amqp: { port: 1 } }] },
-      /: \/spaces\/1\/name: must be another name than \/spaces\/0\/name, not "a" again$/
-    ],
-    [
-      'an AMQP listener twice',
-      { spaces: [{ name: 'a' }, { name: 'b' }] },
-      /: \/spaces\/1\/amqp: must be another listener than \/spaces\/0\/amqp, not "127.0.0.1:5672" again$/
-    ],
-    [
       'a user twice',
       {
         spaces: [
@@ -206,6 +196,63 @@ describe('standalone configuration', () => {
       assert.match(line, expected)
     })
   }
+
+  it('refuses a space that is wrong alone, and keeps the places of the others', () => {
+    const { spaces, refused } = read(
+      {
+        spaces: [
+          { name: 'a', amqp: { port: 'x' }, typo: 1 },
+          { name: 'b', amqp: { port: 1 } },
+          { name: 'b', amqp: { port: 2 } },
+          { name: 'd', amqp: { port: 1 } },
+          { nam: 'e' },
+          { name: 'f', users: [{ name: 'u' }] },
+          { name: 'g', amqp: { port: 3 } }
+        ]
+      },
+      '--amqp-port',
+      '9'
+    )
+    assert.deepEqual(
+      spaces.map(({ name, pointer, amqp }) => [name, pointer, amqp.port]),
+      [
+        ['b', '/spaces/1', 1],
+        ['g', '/spaces/6', 3]
+      ]
+    )
+    assert.deepEqual(
+      refused.map(({ name, errors }) => [name, errors.map(({ path }) => path).sort()]),
+      [
+        ['a', ['/spaces/0/amqp/port', '/spaces/0/typo']],
+        ['b', ['/spaces/2/name']],
+        ['d', ['/spaces/3/amqp']],
+        ['/spaces/4', ['/spaces/4', '/spaces/4/nam']],
+        ['f', ['/spaces/5/users/0']]
+      ]
+    )
+    assert.deepEqual(
+      refused
+        .flatMap(({ errors }) => errors.map(({ message }) => message))
+        .filter(line => /again/.test(line)),
+      [
+        'must be another name than /spaces/1/name, not "b" again',
+        'must be another listener than /spaces/1/amqp, not "127.0.0.1:1" again'
+      ]
+    )
+  })
+
+  it('refuses the whole file where something else than a space is wrong', () => {
+    const spaces = [{ name: 'a' }, { name: 'b', typo: 1 }]
+    assert.equal(refusal(() => read({ spaces, log: { level: 'loud' } })).length, 2)
+  })
+
+  it('says all that is wrong where no space is left', () => {
+    const spaces = [{ name: 'a', typo: 1 }, { name: 'b', users: [{ name: 'u' }] }, { name: 1 }]
+    assert.deepEqual(
+      refusal(() => read({ spaces })).map(line => line.split(': ')[1]),
+      ['/spaces/0/typo', '/spaces/2/name', '/spaces/1/users/0']
+    )
+  })
 
   it('has a line for each mistake', () => {
     assert.equal(refusal(() => read({ x: 1, log: { level: 'loud' } })).length, 2)
