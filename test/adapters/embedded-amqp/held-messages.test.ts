@@ -10,6 +10,7 @@ import {
   transfer,
   ACCEPTED
 } from '../../fixtures/amqp-frames.js'
+import { closedWith } from '../../fixtures/amqp-links.js'
 import { RawAmqp } from '../../fixtures/raw-amqp.js'
 
 const MIB = 1024 * 1024
@@ -22,18 +23,6 @@ describe('what messages of an AMQP client may hold', () => {
   const start = async (options: Partial<AmqpListenerOptions> = {}): Promise<void> => {
     port = await core.listen(options)
     client = await core.client(port)
-  }
-
-  /** The client broke a rule: its connection closes with the error, and one line says so. */
-  const closedWith = async (condition: string): Promise<void> => {
-    const [error] = (await client.next('close')).fields
-    assert.equal((error as unknown[])[0], condition)
-    await client.ended
-    assert.equal((await core.connection()).ended, 'lost')
-    assert.deepEqual(
-      core.log.map(({ level, message }) => [level, message]),
-      [['warn', 'the connection of an AMQP client ended with an error']]
-    )
   }
 
   beforeEach(() => {
@@ -68,7 +57,7 @@ describe('what messages of an AMQP client may hold', () => {
       await client.next('flow')
       client.write(transfer(part, { handle, id: handle, more: true }))
     }
-    await closedWith('amqp:resource-limit-exceeded')
+    await closedWith(core, client, 'amqp:resource-limit-exceeded')
   })
 
   it('stops reading a client whose messages have no outcome yet, and goes on when they have', async () => {
@@ -116,7 +105,7 @@ describe('what messages of an AMQP client may hold', () => {
       if (credit-- === 0) credit = Number((await client.next('flow')).fields[6]) - 1
       client.write(transfer(message, { id }))
     }
-    await closedWith('amqp:session:window-violation')
+    await closedWith(core, client, 'amqp:session:window-violation')
   })
 
   it('closes the connection for delivery ids out of order', async () => {
@@ -125,7 +114,7 @@ describe('what messages of an AMQP client may hold', () => {
     await client.next('flow')
     client.write(transfer(Buffer.alloc(0), { id: 0xffffffff }), transfer(Buffer.alloc(0), { id: 0 }))
     client.write(transfer(Buffer.alloc(0), { id: 2 }))
-    await closedWith('amqp:session:errant-link')
+    await closedWith(core, client, 'amqp:session:errant-link')
     assert.equal((await core.sender()).sent.length, 2) // ids wrap
   })
 

@@ -1,6 +1,4 @@
 import assert from 'node:assert/strict'
-import { encodeMessage } from '../../../adapters/rhea/message.js'
-import type { Message } from '../../../plugin/host.js'
 import { FakeCore } from '../../fixtures/fake-core.js'
 import {
   amqpError,
@@ -11,17 +9,8 @@ import {
   target,
   transfer
 } from '../../fixtures/amqp-frames.js'
+import { attachedSender, bytes } from '../../fixtures/amqp-links.js'
 import { RawAmqp } from '../../fixtures/raw-amqp.js'
-
-const message = (text: string): Message => ({
-  durable: false,
-  deliveryCount: 0,
-  annotations: new Map(),
-  properties: { subject: text },
-  applicationProperties: new Map(),
-  body: { type: 'data', sections: [Buffer.from(text)] }
-})
-const bytes = (text: string): Buffer => encodeMessage(message(text)).bytes
 
 describe('links on which AMQP clients send', () => {
   let core: FakeCore
@@ -36,16 +25,8 @@ describe('links on which AMQP clients send', () => {
 
   afterEach(() => core.close())
 
-  /** Attached, with the core's sender. */
-  const attached = async (
-    options: Parameters<typeof attachSender>[1] = {},
-    address: string | null = 'to/a'
-  ) => {
-    client.write(attachSender(address, options))
-    await client.next('attach')
-    await client.next('flow')
-    return await core.sender()
-  }
+  const attached = (...link: [Parameters<typeof attachedSender>[2]?, (string | null)?]) =>
+    attachedSender(core, client, ...link)
 
   it('have their attach answered with what the link has', async () => {
     client.write(attachSender('to/a', { name: 'mine', handle: 5, sndSettleMode: 0, rcvSettleMode: 1 }))

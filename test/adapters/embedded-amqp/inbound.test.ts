@@ -1,19 +1,11 @@
 import assert from 'node:assert/strict'
-import { encodeMessage, EncodedMessage } from '../../../adapters/rhea/message.js'
+import { EncodedMessage } from '../../../adapters/rhea/message.js'
 import type { Message, Outcome } from '../../../plugin/host.js'
 import { FakeCore } from '../../fixtures/fake-core.js'
 import { attachSender, detach, disposition, flow, transfer } from '../../fixtures/amqp-frames.js'
+import { attachedSender, bytes } from '../../fixtures/amqp-links.js'
 import { RawAmqp } from '../../fixtures/raw-amqp.js'
 
-const message = (text: string): Message => ({
-  durable: false,
-  deliveryCount: 0,
-  annotations: new Map(),
-  properties: { subject: text },
-  applicationProperties: new Map(),
-  body: { type: 'data', sections: [Buffer.from(text)] }
-})
-const bytes = (text: string): Buffer => encodeMessage(message(text)).bytes
 const subjects = (sent: readonly { readonly message: Message }[]) =>
   sent.map(each => each.message.properties.subject)
 
@@ -30,16 +22,8 @@ describe('AMQP clients that send', () => {
 
   afterEach(() => core.close())
 
-  /** Attached, with the core's sender. */
-  const attached = async (
-    options: Parameters<typeof attachSender>[1] = {},
-    address: string | null = 'to/a'
-  ) => {
-    client.write(attachSender(address, options))
-    await client.next('attach')
-    await client.next('flow')
-    return await core.sender()
-  }
+  const attached = (...link: [Parameters<typeof attachedSender>[2]?, (string | null)?]) =>
+    attachedSender(core, client, ...link)
 
   it('get the outcome that the core gives', async () => {
     const outcomes: readonly [Outcome, unknown][] = [

@@ -15,6 +15,7 @@ import {
   AMQP_HEADER,
   SASL_HEADER
 } from '../../fixtures/amqp-frames.js'
+import { closedWith } from '../../fixtures/amqp-links.js'
 import { RawAmqp } from '../../fixtures/raw-amqp.js'
 
 describe('what an AMQP client may cost', () => {
@@ -25,18 +26,6 @@ describe('what an AMQP client may cost', () => {
   const start = async (options: Partial<AmqpListenerOptions> = {}): Promise<void> => {
     port = await core.listen(options)
     client = await core.client(port)
-  }
-
-  /** The client broke a rule: its connection closes with the error, and one line says so. */
-  const closedWith = async (condition: string): Promise<void> => {
-    const [error] = (await client.next('close')).fields
-    assert.equal((error as unknown[])[0], condition)
-    await client.ended
-    assert.equal((await core.connection()).ended, 'lost')
-    assert.deepEqual(
-      core.log.map(({ level, message }) => [level, message]),
-      [['warn', 'the connection of an AMQP client ended with an error']]
-    )
   }
 
   beforeEach(() => {
@@ -99,7 +88,7 @@ describe('what an AMQP client may cost', () => {
     it(`closes the connection for ${what}`, async () => {
       await start()
       client.write(bytes)
-      await closedWith(condition)
+      await closedWith(core, client, condition)
     })
   }
 
@@ -110,7 +99,7 @@ describe('what an AMQP client may cost', () => {
     const head = Buffer.from('0000000002000000', 'hex')
     head.writeUInt32BE(body.length + 8)
     client.write(head, body)
-    await closedWith('amqp:decode-error')
+    await closedWith(core, client, 'amqp:decode-error')
   })
 
   it('takes a frame of exactly the announced size', async () => {
@@ -169,7 +158,7 @@ describe('what an AMQP client may cost', () => {
     client.write(attachSender('b', { handle: 1 }), attachReceiver('c', { channel: 1 }))
     for (let i = 0; i < 4; i++) await client.next('attach')
     client.write(attachReceiver('d', { channel: 1, handle: 1 }))
-    await closedWith('amqp:resource-limit-exceeded')
+    await closedWith(core, client, 'amqp:resource-limit-exceeded')
   })
 
   it('frees sessions and links that ended', async () => {

@@ -1,32 +1,20 @@
 import assert from 'node:assert/strict'
 import { encodeMessage, EncodedMessage } from '../../../adapters/rhea/message.js'
-import type { Message, Outcome } from '../../../plugin/host.js'
-import { FakeCore, type FakeReceiver } from '../../fixtures/fake-core.js'
+import type { Outcome } from '../../../plugin/host.js'
+import { FakeCore } from '../../fixtures/fake-core.js'
 import {
   ACCEPTED,
   amqpError,
   attachReceiver,
   detach,
   disposition,
-  flow,
   RELEASED,
   source,
   symbol,
   type RawField
 } from '../../fixtures/amqp-frames.js'
+import { attachedReceiver, message, processed, subjectOf } from '../../fixtures/amqp-links.js'
 import { RawAmqp } from '../../fixtures/raw-amqp.js'
-
-const message = (subject: string, more: Partial<Message> = {}): Message => ({
-  durable: false,
-  deliveryCount: 0,
-  annotations: new Map(),
-  properties: { subject },
-  applicationProperties: new Map(),
-  body: { type: 'none' },
-  ...more
-})
-
-const subjectOf = (payload: Buffer) => new EncodedMessage(payload).properties.subject
 
 describe('AMQP clients that receive', () => {
   let core: FakeCore
@@ -41,23 +29,9 @@ describe('AMQP clients that receive', () => {
 
   afterEach(() => core.close())
 
-  const attached = async (
-    credit: number,
-    options: Parameters<typeof attachReceiver>[1] = {}
-  ): Promise<FakeReceiver> => {
-    client.write(attachReceiver('from/a', options))
-    await client.next('attach')
-    const receiver = await core.receiver()
-    if (credit > 0) client.write(flow(credit))
-    if (credit > 0) await core.until(() => receiver.credit === Math.min(credit, 64), 'credit')
-    return receiver
-  }
-
-  /** Waits until all that was written before has been dealt with. */
-  const settled = async (): Promise<void> => {
-    client.write(flow(0, { handle: null, echo: true, nextIncomingId: client.frames.length }))
-    await client.next('flow')
-  }
+  const attached = (credit: number, options: Parameters<typeof attachedReceiver>[3] = {}) =>
+    attachedReceiver(core, client, credit, options)
+  const settled = () => processed(client)
 
   it('have their attach answered with what the link has', async () => {
     client.write(attachReceiver('from/a', { name: 'mine', handle: 3, sndSettleMode: 0, rcvSettleMode: 1 }))
