@@ -2,7 +2,7 @@
 // Rule: nothing happens at import; everything begins with register, and per address space.
 
 import manifest from '../manifest.json' with { type: 'json' }
-import type { Host, Plugin } from './host.js'
+import type { AddressSpace, Host, Plugin } from './host.js'
 import { SpaceLifecycle } from './lifecycle.js'
 
 export { OWNED_PREFIXES } from './messages/addresses.js'
@@ -23,13 +23,17 @@ export const plugin: Plugin = {
       )
     }
     const spaces = new Map<string, SpaceLifecycle>()
+    let closing = false
     const lifecycleOf = (name: string): SpaceLifecycle => {
       let lifecycle = spaces.get(name)
       if (lifecycle === undefined) spaces.set(name, (lifecycle = new SpaceLifecycle(host, name)))
       return lifecycle
     }
-    host.on('addressSpaceAdded', space => lifecycleOf(space.name).apply(space))
-    host.on('addressSpaceChanged', space => lifecycleOf(space.name).apply(space))
+    const apply = async (space: AddressSpace): Promise<void> => {
+      if (!closing) await lifecycleOf(space.name).apply(space)
+    }
+    host.on('addressSpaceAdded', apply)
+    host.on('addressSpaceChanged', apply)
     host.on('addressSpaceRemoved', async name => {
       const lifecycle = spaces.get(name)
       await lifecycle?.stop(Date.now() + REMOVAL_GRACE_MS)
@@ -37,6 +41,7 @@ export const plugin: Plugin = {
       if (lifecycle?.idle === true) spaces.delete(name)
     })
     host.on('closing', async deadline => {
+      closing = true
       await Promise.all([...spaces.values()].map(lifecycle => lifecycle.stop(deadline)))
     })
   }

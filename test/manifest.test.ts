@@ -3,11 +3,19 @@
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 
-import { OWNED_PREFIXES } from '../plugin/messages/addresses.js'
+import { OWNED_PREFIXES, plugin } from '../plugin/index.js'
 import { compileSchema } from '../plugin/schema.js'
+import { changedSpace, RunningGateway } from './fixtures/gateway.js'
+import { RecordedHost } from './fixtures/recorded-space.js'
 
 const readJson = (path: string): Record<string, unknown> =>
   JSON.parse(readFileSync(new URL(`../${path}`, import.meta.url), 'utf8')) as Record<string, unknown>
+
+const REQUIRABLE = (
+  readJson('schemas/manifest.schema.json') as {
+    properties: { requires: { items: { enum: readonly string[] } } }
+  }
+).properties.requires.items.enum
 
 describe('manifest.json', () => {
   const manifest = readJson('manifest.json')
@@ -33,6 +41,30 @@ describe('manifest.json', () => {
 
   it('names the address prefixes that the code owns', () => {
     assert.deepEqual(manifest['ownedPrefixes'], [...OWNED_PREFIXES])
+  })
+
+  it('names the hooks that the code takes, each once, and the api version that it is for', () => {
+    const host = new RecordedHost()
+    plugin.register(host)
+    assert.deepEqual(manifest['hooks'], host.taken)
+    assert.equal(manifest['apiVersion'], plugin.apiVersion)
+    assert.equal(manifest['name'], plugin.name)
+  })
+
+  it('requires nothing that a host may lack', async () => {
+    const none = Object.fromEntries(REQUIRABLE.map(capability => [capability, false]))
+    assert.deepEqual(manifest['requires'], [])
+    const gateway = await RunningGateway.start({
+      wrap: space => changedSpace(space, { capabilities: { ...space.capabilities, ...none } })
+    })
+    try {
+      const client = await gateway.connect('client')
+      await client.subscribe(['t', 1])
+      await (await gateway.connect('publisher')).publish('t', 'x')
+      assert.equal((await client.nextPublish()).payload, 'x')
+    } finally {
+      await gateway.stop()
+    }
   })
 
   it('names a configuration schema that is there and has the feature flag, on by default', () => {
