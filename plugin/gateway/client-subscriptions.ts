@@ -19,6 +19,7 @@ export type Answer = { readonly codes: readonly number[] } | { readonly error: B
 const NOT_AUTHORIZED = 0x87
 const FILTER_INVALID = 0x8f
 const UNSPECIFIED = 0x80
+const QUOTA = 0x97
 
 export interface ClientIdentity {
   readonly clientId: string
@@ -79,6 +80,7 @@ export class ClientSubscriptions {
     await Promise.all(
       [...filters].map(async ([filter, qos]) => codes.set(filter, await this.#open(filter, qos)))
     )
+    this.#warnOfQuota([...codes.values()].filter(code => code === QUOTA).length)
     const granted = new Map([...filters].filter(([filter]) => (codes.get(filter) ?? UNSPECIFIED) < 0x80))
     // a session that has ended must not be made again by its last SUBSCRIBE
     if (granted.size > 0 && !this.#closed) {
@@ -111,6 +113,7 @@ export class ClientSubscriptions {
     if (this.#closed) return UNSPECIFIED
     // the QoS of before counts until the service has agreed
     if (inbox.has(this.#client, filter)) return qos
+    if (this.#full) return QUOTA
     try {
       await inbox.subscribe(this.#client, filter, qos)
       return qos
@@ -118,6 +121,18 @@ export class ClientSubscriptions {
       log.warn({ clientId, filter, err: error }, 'a subscription was refused: the host gave no source')
       return UNSPECIFIED
     }
+  }
+
+  /** Nothing is asked of the host, or written down, for filters over the limit. */
+  get #full(): boolean {
+    const { config, inbox } = this.#parts
+    return inbox.filtersOf(this.#client) >= config().limits.filtersPerClient
+  }
+
+  #warnOfQuota(refused: number): void {
+    const { clientId } = this.#identity
+    if (refused > 0)
+      this.#parts.log.warn({ clientId, refused }, 'subscriptions were refused: the client has too many')
   }
 
   #record(packetId: number, filters: ReadonlyMap<string, Qos>): Promise<Outcome> {
