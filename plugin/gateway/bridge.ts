@@ -1,7 +1,6 @@
 // One MQTT connection: performs the actions of its session core, and turns what happens around it into events.
 // Rule: no protocol decision is made here; everything that fails ends in one place, and a bug ends this client alone.
 
-import { randomUUID } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { BridgeError } from '../errors.js'
 import { encodePublication } from '../messages/publish.js'
@@ -10,7 +9,7 @@ import type { OutboundPacket, Qos } from '../mqtt/packets.js'
 import { Session } from '../session/session.js'
 import type { Action, OpenRequest, Token } from '../session/types.js'
 import { ClientSocket } from './client-socket.js'
-import { ClientSubscriptions, type Answer } from './client-subscriptions.js'
+import { ClientSubscriptions, type Answer, type ClientIdentity } from './client-subscriptions.js'
 import type { RegisteredClient } from './clients.js'
 import { ConnectionCounts, levelOfEnd } from './connection-counts.js'
 import type { GatewayParts } from './gateway-parts.js'
@@ -20,6 +19,7 @@ import { encodePacket, PacketStream } from './packet-stream.js'
 import { publishResultOf } from './publish-result.js'
 import { Publisher } from './publisher.js'
 import { SessionDriver } from './session-driver.js'
+import { connectionId } from './uids.js'
 
 /** SUBSCRIBE and UNSUBSCRIBE packets of one client that are not answered yet. */
 const MAX_PENDING_REQUESTS = 16
@@ -29,8 +29,9 @@ const MAX_UNANSWERED = 2000
 
 /** What a client has from the host once it is connected. */
 interface Opened {
-  readonly clientId: string
-  readonly publisher: Publisher
+  readonly identity: ClientIdentity
+  /** made with the first publication: most clients only listen */
+  publisher: Publisher | undefined
   readonly subscriptions: ClientSubscriptions
 }
 
@@ -41,7 +42,7 @@ export class Bridge implements InboxClient, RegisteredClient {
   readonly #stream: PacketStream
   readonly #socket: ClientSocket
   readonly #onEnded: (bridge: Bridge) => void
-  readonly #connection = randomUUID()
+  readonly #connection = connectionId()
   readonly #counts: ConnectionCounts
   #request: OpenRequest | undefined
   #opening: Promise<void> | undefined
@@ -124,7 +125,7 @@ export class Bridge implements InboxClient, RegisteredClient {
     if (this.#ended !== undefined || this.#draining || this.#socket.overfull) return false
     if (this.#opened === undefined) return this.#opening === undefined
     const { publisher, subscriptions } = this.#opened
-    if (!publisher.ready || subscriptions.pending >= MAX_PENDING_REQUESTS) return false
+    if (publisher?.ready === false || subscriptions.pending >= MAX_PENDING_REQUESTS) return false
     return this.#session.unanswered < MAX_UNANSWERED
   }
 
@@ -189,7 +190,8 @@ export class Bridge implements InboxClient, RegisteredClient {
 
   #send(token: Token, publication: Publication): void {
     this.#parts.counters.inbound[publication.qos].add(1)
-    const { publisher } = this.#client
+    const client = this.#client
+    const publisher = (client.publisher ??= new Publisher(this.#parts, client.identity, () => this.#pump()))
     const message = encodePublication(publication)
     // QoS 0 is sent unsettled as well; the session does not wait for its outcome
     if (publication.qos === 0) return publisher.publish(publication.topic, message)
@@ -232,9 +234,8 @@ export class Bridge implements InboxClient, RegisteredClient {
       await announce(this.#parts, principal, clientId, this.#connection)
       if (this.#ended !== undefined) return
       const identity = { clientId, connection: this.#connection, principal }
-      const publisher = new Publisher(this.#parts, identity, () => this.#pump())
       const subscriptions = new ClientSubscriptions(this.#parts, this, identity)
-      this.#opened = { clientId, publisher, subscriptions }
+      this.#opened = { identity, publisher: undefined, subscriptions }
       this.#stream.accepted(request.protocolVersion)
       this.#driver.handle({ type: 'opened', sessionPresent: false })
       this.#counts.accepted()
@@ -269,7 +270,7 @@ export class Bridge implements InboxClient, RegisteredClient {
     const clientId = this.#request?.clientId
     try {
       this.#opened?.subscriptions.close()
-      await this.#opened?.publisher.close()
+      await this.#opened?.publisher?.close()
       await this.#opening
     } catch (error) {
       log.error({ ...this.#who(), err: error }, 'a client connection was not closed cleanly')
