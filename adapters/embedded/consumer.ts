@@ -48,7 +48,9 @@ export class Consumer implements Attachment {
   readonly #onDelivery: (delivery: EmbeddedDelivery) => void
   readonly #onEnded: (error: LinkError) => void
   readonly #maxUnsettled: number
-  readonly #unsettled = new Set<QueueDelivery>()
+  /** while the receiver is told of it; most are settled then, and never come into the set */
+  #delivering: QueueDelivery | undefined
+  #unsettled: Set<QueueDelivery> | undefined
   #attached = true
   credit: number
 
@@ -67,26 +69,33 @@ export class Consumer implements Attachment {
   }
 
   get ready(): boolean {
-    return this.credit > 0 && this.#unsettled.size < this.#maxUnsettled
+    return this.credit > 0 && this.unsettledCount < this.#maxUnsettled
   }
 
   get unsettledCount(): number {
-    return this.#unsettled.size
+    return (this.#unsettled?.size ?? 0) + (this.#delivering === undefined ? 0 : 1)
   }
 
   *unsettled(): IterableIterator<Entry> {
-    for (const delivery of this.#unsettled) yield delivery.entry
+    for (const delivery of this.#unsettled ?? []) yield delivery.entry
+    if (this.#delivering !== undefined) yield this.#delivering.entry
   }
 
+  /** One at a time: not while another one is being delivered to this consumer. */
   deliver(entry: Entry): void {
     this.credit--
-    const delivery = new QueueDelivery(this, entry)
-    this.#unsettled.add(delivery)
-    this.#onDelivery(delivery)
+    this.#delivering = new QueueDelivery(this, entry)
+    try {
+      this.#onDelivery(this.#delivering)
+    } finally {
+      if (this.#delivering !== undefined) (this.#unsettled ??= new Set()).add(this.#delivering)
+      this.#delivering = undefined
+    }
   }
 
   settled(delivery: QueueDelivery, outcome: Outcome): void {
-    if (!this.#unsettled.delete(delivery)) return
+    if (delivery === this.#delivering) this.#delivering = undefined
+    else if (this.#unsettled?.delete(delivery) !== true) return
     if (this.#window > 0) this.credit++
     this.#queue.settled(this, delivery.entry, outcome)
   }
@@ -105,7 +114,8 @@ export class Consumer implements Attachment {
     this.#attached = false
     this.credit = 0
     const unsettled = [...this.unsettled()].sort(bySequence)
-    this.#unsettled.clear()
+    this.#unsettled = undefined
+    this.#delivering = undefined
     this.#queue.detached(this, unsettled, failed)
   }
 
