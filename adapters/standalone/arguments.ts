@@ -12,6 +12,7 @@ export interface RunArguments {
   readonly configFile: string | undefined
   readonly mqttPort: number | undefined
   readonly amqpPort: number | undefined
+  readonly httpPort: number | undefined
   readonly dataDirectory: string | undefined
   readonly logLevel: LogLevel | undefined
 }
@@ -27,6 +28,10 @@ interface OptionRow {
 const OPTIONS = {
   'mqtt-port': { value: 'N', description: 'MQTT port of the first space; 0: any free one (default 1883)' },
   'amqp-port': { value: 'N', description: 'AMQP port of the first space; 0: any free one (default 5672)' },
+  'http-port': {
+    value: 'N',
+    description: 'HTTP port of /metrics, /healthz and /readyz; 0: any free one (default: none)'
+  },
   data: { value: 'DIR', description: 'data directory, made if it is not there (default ./data)' },
   config: { value: 'FILE', description: 'configuration, JSON as in schemas/standalone.schema.json' },
   'log-level': { value: 'LEVEL', description: `${LOG_LEVELS.join(', ')} (default info)` },
@@ -67,6 +72,7 @@ export function parseArguments(argv: readonly string[]): Arguments {
     configFile: path('config', values),
     mqttPort: port('mqtt-port', values),
     amqpPort: port('amqp-port', values),
+    httpPort: port('http-port', values),
     dataDirectory: path('data', values),
     logLevel: logLevel(values)
   }

@@ -47,6 +47,11 @@ export interface SpaceConfiguration {
   readonly mqtt?: object | undefined
 }
 
+export interface HttpConfiguration {
+  readonly host: string
+  readonly port: number
+}
+
 /** A space of the file that cannot be. */
 export interface RefusedSpace {
   readonly name: string
@@ -57,6 +62,8 @@ export interface RefusedSpace {
 export interface Configuration {
   readonly host: { readonly kind: 'embedded'; readonly dataDirectory: string }
   readonly log: { readonly level: LogLevel }
+  /** undefined: off */
+  readonly http?: HttpConfiguration | undefined
   /** at least one */
   readonly spaces: readonly SpaceConfiguration[]
   readonly refused: readonly RefusedSpace[]
@@ -72,6 +79,9 @@ export interface Examined {
 interface FileContent extends Omit<Configuration, 'spaces' | 'refused'> {
   readonly spaces: readonly Omit<SpaceConfiguration, 'pointer'>[]
 }
+
+/** where --http-port listens if the file does not say */
+const LOOPBACK = '127.0.0.1'
 
 const validate = compileSchema<FileContent>(schema)
 
@@ -105,11 +115,12 @@ export function examine(args: RunArguments): Examined {
   const refused = found
     .map(({ pointer, name }) => ({ name, errors: errors.filter(({ path }) => pointerOf(path) === pointer) }))
     .filter(space => space.errors.length > 0)
-  const { host, log } = rest.value
+  const { host, log, http } = rest.value
   return {
     configuration: {
       host: { ...host, dataDirectory: args.dataDirectory ?? host.dataDirectory },
       log: { level: args.logLevel ?? log.level },
+      http: args.httpPort === undefined ? http : { host: http?.host ?? LOOPBACK, port: args.httpPort },
       spaces,
       refused
     },

@@ -3,7 +3,7 @@
 
 import type { ConfigError, SpaceStatus } from '../../plugin/host.js'
 import { StoreError } from '../embedded/index.js'
-import { describeErrors, type SpaceConfiguration } from './configuration.js'
+import { describeErrors, type HttpConfiguration, type SpaceConfiguration } from './configuration.js'
 import { StartupError } from './startup-error.js'
 
 const LISTEN_FAULTS: Readonly<Record<string, string>> = {
@@ -32,6 +32,13 @@ export function listenFailure(space: SpaceConfiguration, error: unknown): unknow
     1,
     `space ${space.name}: the AMQP listener cannot listen on ${host}:${port}: ${fault}`
   )
+}
+
+/** The HTTP listener could not be opened. */
+export function httpFailure({ host, port }: HttpConfiguration, error: unknown): unknown {
+  const fault = LISTEN_FAULTS[codeOf(error)]
+  if (fault === undefined) return error
+  return new StartupError(1, `the HTTP listener cannot listen on ${host}:${port}: ${fault}`)
 }
 
 /** The data directory of a space could not be opened. */

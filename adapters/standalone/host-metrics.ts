@@ -22,21 +22,14 @@ export const HOST_METRICS = {
   }
 } as const satisfies Readonly<Record<string, MetricRow>>
 
-/** Shows the numbers of one space of the embedded broker and of its AMQP listener; close() ends that. */
+/** Shows the numbers of one space of the embedded broker and of its AMQP listener, for as long as the process lives. */
 export function showHostMetrics(
   metrics: MetricsRegistry,
   space: EmbeddedSpace,
   listener: { readonly connections: number }
-): { close(): void } {
+): void {
   const labels = { space: space.name }
-  const shown = [
-    metrics.gauge('amqp_connections', labels, () => listener.connections),
-    metrics.gauge('embedded_queues', labels, () => space.statistics.queues),
-    metrics.observe('embedded_store_syncs_total', labels, () => space.statistics.syncs)
-  ]
-  return {
-    close: () => {
-      for (const each of shown) each.close()
-    }
-  }
+  metrics.gauge('amqp_connections', labels, () => listener.connections)
+  metrics.gauge('embedded_queues', labels, () => space.statistics.queues)
+  metrics.observe('embedded_store_syncs_total', labels, () => space.statistics.syncs)
 }

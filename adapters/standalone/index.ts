@@ -12,8 +12,10 @@ import { brokerLimits, listenerLimits } from './amqp-limits.js'
 import { describeErrors, type Configuration, type SpaceConfiguration } from './configuration.js'
 import { listenFailure, pluginFailure, storageFailure } from './failures.js'
 import { StandaloneHost } from './host.js'
+import { showHostMetrics } from './host-metrics.js'
 import type { Sample } from './metrics.js'
 import { StartupError } from './startup-error.js'
+import { Watch } from './watch.js'
 
 type EmbeddedSpace = Awaited<ReturnType<typeof openEmbeddedSpace>>
 type AmqpListener = Awaited<ReturnType<typeof listenAmqp>>
@@ -34,18 +36,26 @@ export class StandaloneServer {
   readonly #host: StandaloneHost
   readonly #spaces = new Set<EmbeddedSpace>()
   readonly #listeners: AmqpListener[] = []
+  readonly #watch: Watch
 
   /** `source` names the configuration in errors. */
   constructor(configuration: Configuration, source: string, log: Logger) {
     this.#configuration = configuration
     this.#source = source
     this.#host = new StandaloneHost(log)
+    this.#watch = new Watch(configuration, this.#host)
     plugin.register(this.#host)
   }
 
   /** All metrics as they are now. */
   get metrics(): readonly Sample[] {
     return this.#host.metrics.samples()
+  }
+
+  /** Where the HTTP listener is, as `host:port`; undefined: there is none. */
+  get httpAddress(): string | undefined {
+    const { address } = this.#watch
+    return address === undefined ? undefined : formatAddress(address)
   }
 
   /**
@@ -60,6 +70,7 @@ export class StandaloneServer {
       error: new StartupError(2, describeErrors(this.#source, errors))
     }))
     try {
+      await this.#watch.open()
       for (const space of spaces) {
         const { name } = space
         const started = await this.#startSpace(space)
@@ -72,14 +83,16 @@ export class StandaloneServer {
       throw error
     }
     for (const { name, error } of failed) this.#reportFailed(name, error)
+    this.#watch.started()
     return ready
   }
 
   /**
-   * Ends MQTT clients, then AMQP clients, then commits and closes the spaces. `deadline`, ms since 1970: clients that have not
-   * finished then are cut off. Rejects when a part did not end well, after the other parts have.
+   * Is ready no more, ends MQTT clients, then AMQP clients, then commits and closes the spaces. `deadline`, ms since 1970: clients
+   * that have not finished then are cut off. Rejects when a part did not end well, after the other parts have.
    */
   async close(deadline: number): Promise<void> {
+    this.#watch.draining()
     const faults: unknown[] = []
     const attempt = async (work: () => Promise<void>) => {
       try {
@@ -94,6 +107,7 @@ export class StandaloneServer {
     }
     for (const space of this.#spaces) await attempt(() => space.close())
     this.#spaces.clear()
+    await attempt(() => this.#watch.close())
     if (faults.length > 0) throw new AggregateError(faults, 'not all parts closed')
   }
 
@@ -131,8 +145,9 @@ export class StandaloneServer {
       throw pluginFailure(name, status, this.#source, `${pointer}/mqtt`)
     }
     const listeners = status.state === 'ready' ? status.listeners : []
-    const { host, port } = await this.#listen(space, configuration)
-    return { name, mqtt: listeners.map(formatAddress), amqp: formatAddress({ host, port }) }
+    const amqp = await this.#listen(space, configuration)
+    showHostMetrics(this.#host.metrics, space, amqp)
+    return { name, mqtt: listeners.map(formatAddress), amqp: formatAddress(amqp) }
   }
 
   async #openSpace(configuration: SpaceConfiguration): Promise<EmbeddedSpace> {

@@ -40,7 +40,7 @@ async function run(args: RunArguments): Promise<void> {
   const server = new StandaloneServer(configuration, sourceOf(args), log)
   exitOnBug(server, log)
   const spaces = await server.start()
-  log.info({ version: manifest.version, spaces }, 'ready')
+  log.info({ version: manifest.version, spaces, http: server.httpAddress }, 'ready')
   await stopped
   exitAfter(CLOSE_DEADLINE_MS + COMMIT_DEADLINE_MS, log)
   await server.close(Date.now() + CLOSE_DEADLINE_MS)

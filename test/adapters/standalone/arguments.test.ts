@@ -24,18 +24,21 @@ describe('standalone arguments', () => {
       configFile: undefined,
       mqttPort: undefined,
       amqpPort: undefined,
+      httpPort: undefined,
       dataDirectory: undefined,
       logLevel: undefined
     })
   })
 
   it('takes every option, with = and without', () => {
-    const argv = '--mqtt-port=0 --amqp-port 65535 --data d --config c.json --log-level debug'.split(' ')
+    const argv =
+      '--mqtt-port=0 --amqp-port 65535 --http-port 9464 --data d --config c.json --log-level debug'.split(' ')
     assert.deepEqual(parseArguments(argv), {
       action: 'run',
       configFile: 'c.json',
       mqttPort: 0,
       amqpPort: 65535,
+      httpPort: 9464,
       dataDirectory: 'd',
       logLevel: 'debug'
     })

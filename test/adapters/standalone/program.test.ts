@@ -176,6 +176,16 @@ describe('the program', () => {
     server.close()
   })
 
+  it('names the HTTP port that is in use', async () => {
+    const { server, port } = await takePort()
+    const line = await refuse(1, ...ANY_PORTS, '--http-port', String(port), '--data', data)
+    assert.equal(
+      line,
+      `the HTTP listener cannot listen on 127.0.0.1:${port}: the port is in use; expected a free one`
+    )
+    server.close()
+  })
+
   it('names the data directory that another process has', async () => {
     const first = new RunningProgram()
     await first.start()
