@@ -101,6 +101,6 @@ describe('the program with a space that failed', () => {
     assert.deepEqual(await read(address, '/healthz'), [200, 'alive\n'])
     const [status, text] = await read(address, '/readyz')
     assert.equal(status, 503)
-    assert.match(text, /^space bad: .*\/spaces\/1\/mqtt\/limits\/topicLevels: must be >= 1\n$/)
+    assert.match(text, /^space bad: .*\/spaces\/1\/mqtt\/limits\/topicLevels: must be >= 1, not 0\n$/)
   })
 })
