@@ -1,7 +1,7 @@
 // The contract suite of the host port: what every host must do, and its only definition.
 // Rule: a case uses the port and the fixture alone, and never asks which host it runs on.
 
-import type { ContractCase, ContractHost } from './fixture.js'
+import type { ContractCase, ContractHost, ContractPart } from './fixture.js'
 import { consumers } from './consumers.js'
 import { controlAddresses } from './control-addresses.js'
 import { credit } from './credit.js'
@@ -41,6 +41,12 @@ export const contract: readonly ContractCase[] = [
   ...sources,
   ...durability
 ]
+
+/**
+ * What MQTT clients need whose sessions end with their connections, and what a new host does first. Queues and routes that last,
+ * settlement, credit, users' rights and state on disk are for durable subscriptions, and come after it.
+ */
+export const CORE: readonly ContractPart[] = ['topics', 'publish-subscribe', 'sources', 'served-links']
 
 /** The cases that are for a host with these abilities. */
 export function casesFor(host: ContractHost): readonly ContractCase[] {
