@@ -1,10 +1,11 @@
-// The files that are made from the schemas.
+// The files that are made from the schemas and tables.
 // Rule: what is written and what the test compares with comes from here.
 
 import { readFileSync } from 'node:fs'
 import { format, resolveConfig } from 'prettier'
 import { configTypes } from './config-types.js'
 import { configurationPage, type Schema } from './configuration-page.js'
+import { metricsPage } from './metrics-page.js'
 
 const at = (path: string): URL => new URL(`../${path}`, import.meta.url)
 const readSchema = (name: string): Schema =>
@@ -22,6 +23,7 @@ export async function generate(): Promise<readonly Generated[]> {
   const program = readSchema('standalone')
   return [
     await formatted('docs/configuration.md', configurationPage(program, plugin)),
+    await formatted('docs/metrics.md', metricsPage()),
     await formatted('plugin/config-types.ts', await configTypes(plugin))
   ]
 }
