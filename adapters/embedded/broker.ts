@@ -110,20 +110,22 @@ export class Broker {
         return this.#volatileQueue(node.address).attach(consumer)
       case 'topic':
         if (consumer.browse !== true)
-          return this.subscribe(node.address, name, consumer, isWild(node.address))
+          return this.subscribe(node.address, name, consumer)
         throw new AmqpError('amqp:not-implemented', 'a topic has nothing to browse')
       default:
         return node satisfies never
     }
   }
 
-  subscribe(filter: string, name: string, consumer: ConsumerOptions, annotated: boolean): Subscription {
+  subscribe(filter: string, name: string, consumer: ConsumerOptions): Subscription {
     const { topics, limits, now, log } = this.options
     const onEnded = (): void => {
       topics.remove(filter, subscription)
       this.#subscriptions.delete(subscription)
     }
     const { subscriptionBytes: maxBytes, unsettled: maxUnsettled } = limits
+    // without a wildcard the filter itself says where its messages were published
+    const annotated = isWild(filter)
     const options = { filter, annotated, name, maxBytes, maxUnsettled, now, log, onEnded }
     const subscription: Subscription = new Subscription(options, consumer)
     this.#subscriptions.add(subscription)

@@ -126,7 +126,7 @@ export class EmbeddedSpace implements AddressSpace {
       onClosed({ cause: 'error', error })
     }
     const consumer = { window, onDelivery, onEnded }
-    const subscription: Subscription = this.#broker.subscribe(node.address, 'source', consumer, true)
+    const subscription: Subscription = this.#broker.subscribe(node.address, 'source', consumer)
     this.#sources.set(subscription, options)
     const close = async (): Promise<void> => {
       await subscription.finish()
