@@ -6,6 +6,7 @@ import { Gateway } from './gateway/gateway.js'
 import type { AddressSpace, Host } from './host.js'
 import { SpaceMetrics } from './metrics.js'
 import { SubscriptionService } from './services/subscription-service.js'
+import { spaceLog } from './space-log.js'
 
 /** What the parts look at whenever they need it. */
 interface Current {
@@ -33,14 +34,13 @@ export class RunningSpace {
 
   /** The service before the gateway: nobody is let in before somebody answers. Rejects with nothing left open. */
   static async start(host: Host, space: AddressSpace, config: Config): Promise<RunningSpace> {
-    const { log } = host
     const current: Current = { config, addresses: space.addresses }
     const metrics = new SpaceMetrics(host.metrics, space.name)
     const options = {
       space,
       config: () => current.config,
       addresses: () => current.addresses,
-      log,
+      log: spaceLog(host.log, space.name),
       metrics
     }
     try {

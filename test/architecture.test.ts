@@ -83,7 +83,8 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   session: [...BASE, 'mqtt', 'messages', 'session'],
   gateway: [...SHARED, 'mqtt', 'messages', 'session', 'gateway'],
   services: [...SHARED, 'mqtt', 'messages', 'services'],
-  'running-space': [...SHARED, 'gateway', 'services'],
+  'space-log': BASE,
+  'running-space': [...SHARED, 'space-log', 'gateway', 'services'],
   'start-failure': BASE,
   lifecycle: [...SHARED, 'running-space', 'start-failure'],
   index: [...SHARED, 'mqtt', 'messages', 'session', 'gateway', 'services', 'lifecycle']
@@ -163,7 +164,7 @@ describe('architecture', () => {
       if (!path.startsWith('adapters/') || !target.startsWith('plugin/') || PORT.test(target))
         return undefined
       // the program has a configuration and metrics of its own, in the plugin's way
-      const program = ['plugin/schema.js', 'plugin/metrics.js'].includes(target)
+      const program = ['plugin/schema.js', 'plugin/metrics.js', 'plugin/space-log.js'].includes(target)
       if (program && path.startsWith('adapters/standalone/')) return undefined
       if (target === 'plugin/index.js') return isRoot(path) ? undefined : 'only composition roots may'
       return 'an adapter knows the port, messages and topics alone'

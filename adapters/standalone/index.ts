@@ -6,6 +6,7 @@ import { join } from 'node:path'
 
 import type { Logger } from '../../plugin/host.js'
 import { plugin } from '../../plugin/index.js'
+import { spaceLog } from '../../plugin/space-log.js'
 import { listenAmqp } from '../embedded/amqp-listener.js'
 import { openEmbeddedSpace } from '../embedded/index.js'
 import { brokerLimits, listenerLimits } from './amqp-limits.js'
@@ -162,7 +163,7 @@ export class StandaloneServer {
         addresses: configuration.addresses,
         mqtt: configuration.mqtt,
         limits: brokerLimits(configuration.amqp.limits),
-        log: this.#host.log
+        log: spaceLog(this.#host.log, configuration.name)
       })
       this.#spaces.add(space)
       return space
@@ -175,7 +176,7 @@ export class StandaloneServer {
     try {
       const { host, port, limits } = configuration.amqp
       const listener = await listenAmqp(space, {
-        ...{ host, port, log: this.#host.log },
+        ...{ host, port, log: spaceLog(this.#host.log, configuration.name) },
         ...listenerLimits(limits)
       })
       this.#listeners.push(listener)
