@@ -1,5 +1,6 @@
 // Drives one session core: one event at a time, its actions performed before the next, its deadline watched.
-// Rule: an event that comes while actions are performed waits for its turn; what throws is a bug and goes to `onBug`.
+// Rule: an event that comes while actions are performed waits for its turn; what throws is a bug and goes to `onBug`. The clock is
+// read for what a client does or a timer says; for the many events that come from the host, the last time does.
 
 import type { Session } from '../session/session.js'
 import type { Action, SessionEvent } from '../session/types.js'
@@ -12,6 +13,7 @@ export class SessionDriver {
   readonly #deadline: DeadlineTimer
   readonly #waiting: SessionEvent[] = []
   #handling = false
+  #now = performance.now()
 
   constructor(session: Session, perform: (action: Action) => void, onBug: (error: unknown) => void) {
     this.#session = session
@@ -30,7 +32,8 @@ export class SessionDriver {
     try {
       let next: SessionEvent | undefined = event
       while (next !== undefined) {
-        for (const action of this.#session.handle(next, performance.now())) this.#perform(action)
+        if (!isTimeless(next)) this.#now = performance.now()
+        for (const action of this.#session.handle(next, this.#now)) this.#perform(action)
         next = this.#waiting.shift()
       }
     } catch (error) {
@@ -45,4 +48,9 @@ export class SessionDriver {
   stop(): void {
     this.#deadline.stop()
   }
+}
+
+/** No deadline depends on when it came. */
+function isTimeless({ type }: SessionEvent): boolean {
+  return type === 'delivery' || type === 'outcome'
 }
