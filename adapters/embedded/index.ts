@@ -4,5 +4,5 @@ export { openEmbeddedSpace, type EmbeddedSpace, type EmbeddedSpaceOptions } from
 export { EmbeddedConnection, type EmbeddedReceiverOptions } from './connection.js'
 export type { EmbeddedDelivery } from './consumer.js'
 export { DEFAULT_LIMITS, type Limits } from './limits.js'
-export { StoreError } from './level.js'
+export { StoreError } from './store-error.js'
 export { EmbeddedPrincipal, type User } from './users.js'

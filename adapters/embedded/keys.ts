@@ -5,6 +5,7 @@
 export const STORE_FORMAT = 1
 
 const FORMAT = 0x76 // v: the format version
+const BATCH = 0x62 // b: number of the last batch (batch-mark.ts)
 const NEXT_QUEUE = 0x69 // i: the next queue's id
 const QUEUE = 0x71 // q + queue: name
 const STATE = 0x6d // m + queue: how far the queue was used (durable-queue.ts)
@@ -23,6 +24,7 @@ const FAILURES = 0
 const MESSAGE = 1
 
 export const FORMAT_KEY = Buffer.of(FORMAT)
+export const BATCH_KEY = Buffer.of(BATCH)
 export const NEXT_QUEUE_KEY = Buffer.of(NEXT_QUEUE)
 
 export interface KeyRange {

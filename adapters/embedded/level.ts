@@ -4,20 +4,10 @@
 import { mkdir } from 'node:fs/promises'
 import { ClassicLevel, type ChainedBatch } from 'classic-level'
 import { FORMAT_KEY, STORE_FORMAT } from './keys.js'
+import { StoreError } from './store-error.js'
 
 export type Level = ClassicLevel<Buffer, Buffer>
 export type Batch = ChainedBatch<Level, Buffer, Buffer>
-
-/** The store cannot be opened or written. */
-export class StoreError extends Error {
-  readonly code: 'STORE_IN_USE' | 'STORE_DAMAGED' | 'STORE_TOO_NEW' | 'STORE_FAILED'
-
-  constructor(code: StoreError['code'], message: string, cause?: unknown) {
-    super(message, { cause })
-    this.name = 'StoreError'
-    this.code = code
-  }
-}
 
 const WRITE_BUFFER_BYTES = 16 << 20
 /** The least that LevelDB takes: it maps each open table, up to 2 MB, into this process's memory. */
@@ -56,7 +46,8 @@ async function checkFormat(db: Level, directory: string): Promise<void> {
   )
 }
 
-function openFailure(directory: string, error: unknown): unknown {
+/** What LevelDB says, as a StoreError; anything else as it is. */
+export function openFailure(directory: string, error: unknown): unknown {
   // classic-level says that the database is not open, and puts the reason into `cause`
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
   if (!(cause instanceof Error) || !('code' in cause)) return error
@@ -64,6 +55,12 @@ function openFailure(directory: string, error: unknown): unknown {
     case 'LEVEL_LOCKED':
       return new StoreError('STORE_IN_USE', `data directory ${directory} is in use by another process`, error)
     case 'LEVEL_CORRUPTION':
+      return new StoreError(
+        'STORE_DAMAGED',
+        `data directory ${directory} is damaged: ${cause.message}`,
+        error
+      )
+    case 'EISDIR':
       return new StoreError(
         'STORE_DAMAGED',
         `data directory ${directory} is damaged: ${cause.message}`,

@@ -24,6 +24,7 @@ import { DurableQueues } from './durable-queues.js'
 import { DurableRoutes } from './durable-routes.js'
 import { EntryLog } from './entry-log.js'
 import { KeyedValues } from './keyed-values.js'
+import { openFailure } from './level.js'
 import { DEFAULT_LIMITS, type Limits } from './limits.js'
 import type { Identity } from './rights.js'
 import { ServedAddresses } from './served.js'
@@ -185,7 +186,7 @@ export async function openEmbeddedSpace(options: EmbeddedSpaceOptions): Promise<
     return new EmbeddedSpace(options, users, broker, routes)
   } catch (error) {
     await store.close()
-    throw error
+    throw openFailure(directory, error)
   }
 }
 

@@ -3,8 +3,13 @@
 // failed nothing is written any more, since nobody knows what the disk has.
 
 import type { Logger } from '../../plugin/host.js'
-import { FORMAT_KEY, STORE_FORMAT, type KeyRange } from './keys.js'
-import { openLevel, StoreError, type Batch, type Level } from './level.js'
+import { decodeMark, encodeMark } from './batch-mark.js'
+import { BATCH_KEY, FORMAT_KEY, STORE_FORMAT, type KeyRange } from './keys.js'
+import { openFailure, openLevel, type Batch, type Level } from './level.js'
+import { checkStore, lossOf, type Checked } from './store-check.js'
+import { StoreError } from './store-error.js'
+import { SyncedNote } from './synced-note.js'
+import { TableReader } from './table-reader.js'
 
 /** `error`: what was to be written is not safe. */
 export type Written = (error: Error | undefined) => void
@@ -26,9 +31,19 @@ export interface Chunk {
   readonly complete: boolean
 }
 
+interface StoreParts {
+  readonly note: SyncedNote
+  readonly tables: TableReader
+  readonly former: number
+}
+
 export class Store {
   readonly #db: Level
   readonly #log: Logger
+  readonly #note: SyncedNote
+  readonly #tables: TableReader
+  /** the last batch of the process before */
+  readonly #former: number
   readonly #touched = new Set<Touched>()
   #batch: Batch | undefined
   #waiting: Written[] = []
@@ -43,14 +58,27 @@ export class Store {
   /** batches that were synced */
   syncs = 0
 
-  private constructor(db: Level, log: Logger) {
+  private constructor(db: Level, log: Logger, parts: StoreParts) {
     this.#db = db
     this.#log = log
+    this.#note = parts.note
+    this.#tables = parts.tables
+    this.#former = parts.former
   }
 
   /** Opens or makes the store. Throws StoreError, or the operating system's error for the directory. */
   static async open(directory: string, log: Logger): Promise<Store> {
-    return new Store(await openLevel(directory), log)
+    const { synced, unread } = check(directory, log)
+    const db = await openLevel(directory)
+    try {
+      const has = decodeMark(await db.get(BATCH_KEY))
+      if (has < synced) throw lossOf(directory, has, synced)
+      const note = await SyncedNote.open(directory)
+      return new Store(db, log, { note, tables: new TableReader(unread, log), former: has })
+    } catch (error) {
+      await db.close()
+      throw openFailure(directory, error)
+    }
   }
 
   /** Both buffers may be used again when it returns. */
@@ -134,11 +162,13 @@ export class Store {
     while (this.#writing) await new Promise<void>(resolve => (this.#idle = resolve))
     clearTimeout(this.#timer)
     this.#failure ??= new StoreError('STORE_FAILED', 'the store is closed')
+    await this.#tables.stop()
+    await this.#note.close()
     await this.#db.close()
   }
 
   #gathering(): Batch {
-    return (this.#batch ??= this.#db.batch())
+    return (this.#batch ??= this.#db.batch().put(BATCH_KEY, encodeMark(this.#former + this.batch)))
   }
 
   /** At the end of this turn of the event loop, so that all that the turn brings is one batch. */
@@ -172,10 +202,13 @@ export class Store {
     this.#waiting = []
     this.#sync = false
     this.#writing = true
-    this.batch++
+    const number = this.#former + this.batch++
     if (sync) this.syncs++
     batch.write({ sync }).then(
-      () => this.#onWritten(waiting, undefined),
+      () => {
+        if (sync) this.#note.synced(number)
+        this.#onWritten(waiting, undefined)
+      },
       (error: unknown) => this.#onWritten(waiting, error)
     )
   }
@@ -201,5 +234,13 @@ export class Store {
     const all = [...waiting, ...this.#waiting]
     this.#waiting = []
     return all
+  }
+}
+
+function check(directory: string, log: Logger): Checked {
+  try {
+    return checkStore(directory, log)
+  } catch (error) {
+    throw openFailure(directory, error)
   }
 }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ClassicLevel } from 'classic-level'
 import { FORMAT_KEY, STORE_FORMAT } from '../../../adapters/embedded/keys.js'
-import { StoreError } from '../../../adapters/embedded/level.js'
+import { StoreError } from '../../../adapters/embedded/store-error.js'
 import { Store } from '../../../adapters/embedded/store.js'
 import { recordingLog, turn } from './broker-fixture.js'
 
