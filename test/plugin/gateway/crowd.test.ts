@@ -16,7 +16,7 @@ describe('MQTT connections over the limit', () => {
       gateway()
         .take('warn')
         .map(({ message, fields }) => [message, fields]),
-      [['too many MQTT connections: new ones are closed', { connections: 3, refused: 1 }]]
+      [['too many MQTT connections: new ones are closed', { space: 'default', connections: 3, refused: 1 }]]
     )
     for (const client of clients.slice(0, 2)) assert.deepEqual(await client.untilPong(), [])
     await clients[0]?.disconnect()
