@@ -10,16 +10,27 @@ import { StartupError } from './startup-error.js'
 
 /** Throws StartupError with a line for each fault. */
 export function check(args: RunArguments): void {
-  const { configuration, errors } = examine(args)
+  const { configuration, errors, found } = examine(args)
   const spaces = configuration?.spaces ?? []
-  const all = [...errors, ...spaces.flatMap(findPluginFaults), ...findListenersTwice(spaces)]
+  const wrong = found.filter(({ pointer }) => !spaces.some(space => space.pointer === pointer))
+  const all = [
+    ...errors,
+    ...spaces.flatMap(({ pointer, mqtt }) => findPluginFaults(pointer, mqtt)),
+    ...wrong.flatMap(({ pointer, space }) => findPluginFaults(pointer, mqttOf(space))),
+    ...findListenersTwice(spaces)
+  ]
   if (all.length > 0) throw new StartupError(2, describeErrors(sourceOf(args), all))
 }
 
-function findPluginFaults({ pointer, mqtt }: SpaceConfiguration): ConfigError[] {
-  if (mqtt === undefined) return []
-  const parsed = parseConfig(mqtt)
-  if (!('errors' in parsed)) return []
+/** Of a space that may be anything; undefined where it is nothing for the plugin to judge. */
+function mqttOf(space: unknown): object | undefined {
+  const mqtt = typeof space === 'object' && space !== null && 'mqtt' in space ? space.mqtt : undefined
+  return typeof mqtt === 'object' && mqtt !== null && !Array.isArray(mqtt) ? mqtt : undefined
+}
+
+function findPluginFaults(pointer: string, mqtt: object | undefined): ConfigError[] {
+  const parsed = mqtt === undefined ? undefined : parseConfig(mqtt)
+  if (parsed === undefined || 'value' in parsed) return []
   return parsed.errors.map(({ path, message }) => ({ path: `${pointer}/mqtt${path}`, message }))
 }
 

@@ -54,6 +54,7 @@ export interface HttpConfiguration {
 
 /** A space of the file that cannot be. */
 export interface RefusedSpace {
+  /** its place in the file where it has no name of its own */
   readonly name: string
   /** paths in the file */
   readonly errors: readonly ConfigError[]
@@ -73,6 +74,15 @@ export interface Configuration {
 export interface Examined {
   readonly configuration: Configuration | undefined
   readonly errors: readonly ConfigError[]
+  /** those of the file, right or wrong */
+  readonly found: readonly FoundSpace[]
+}
+
+interface FoundSpace {
+  readonly pointer: string
+  /** its place in the file where it has none */
+  readonly name: string
+  readonly space: unknown
 }
 
 /** As the schema has it. */
@@ -94,37 +104,49 @@ export function configure(args: RunArguments): Configuration {
 
 /** As configure, but it throws only where there is no JSON to read. */
 export function examine(args: RunArguments): Examined {
-  const content = args.configFile === undefined ? {} : readConfigurationFile(args.configFile)
-  const validation = validate(content)
+  const read = args.configFile === undefined ? {} : readConfigurationFile(args.configFile)
+  const validation = validate(read)
+  const content = typeof read === 'object' && read !== null ? read : {}
   const faults = 'errors' in validation ? validation.errors : []
+  const found = spacesOf(content)
   if (faults.some(({ path }) => pointerOf(path) === undefined))
-    return { configuration: undefined, errors: faults }
-  // nothing but spaces is wrong, so it is an object
-  const file = content as object
-  const found = spacesOf(file)
+    return { configuration: undefined, errors: faults, found }
   const good = found.filter(({ pointer }) => !namedBy(faults, pointer))
   const rest =
-    faults.length === 0 ? validation : validate({ ...file, spaces: good.map(({ space }) => space) })
-  if ('errors' in rest) return { configuration: undefined, errors: faults }
+    faults.length === 0 ? validation : validate({ ...content, spaces: good.map(({ space }) => space) })
+  if ('errors' in rest) return { configuration: undefined, errors: faults, found }
   const all = rest.value.spaces.map((space, i) =>
     applyPorts({ ...space, pointer: good[i]?.pointer ?? `/spaces/${i}` }, args)
   )
   const errors = [...faults, ...findConflicts(all)]
   const spaces = all.filter(({ pointer }) => !namedBy(errors, pointer))
-  if (spaces.length === 0) return { configuration: undefined, errors }
-  const refused = found
-    .map(({ pointer, name }) => ({ name, errors: errors.filter(({ path }) => pointerOf(path) === pointer) }))
+  if (spaces.length === 0) return { configuration: undefined, errors, found }
+  const refused = refusedAmong(found, errors, spaces)
+  return { configuration: { ...applyArguments(rest.value, args), spaces, refused }, errors, found }
+}
+
+/** A space that has the name of one that is not refused is called by its place. */
+function refusedAmong(
+  found: readonly FoundSpace[],
+  errors: readonly ConfigError[],
+  spaces: readonly SpaceConfiguration[]
+): RefusedSpace[] {
+  return found
+    .map(({ pointer, name }) => ({
+      name: spaces.some(space => space.name === name) ? pointer : name,
+      errors: errors.filter(({ path }) => pointerOf(path) === pointer)
+    }))
     .filter(space => space.errors.length > 0)
-  const { host, log, http } = rest.value
+}
+
+function applyArguments(
+  { host, log, http }: FileContent,
+  args: RunArguments
+): Omit<Configuration, 'spaces' | 'refused'> {
   return {
-    configuration: {
-      host: { ...host, dataDirectory: args.dataDirectory ?? host.dataDirectory },
-      log: { level: args.logLevel ?? log.level },
-      http: args.httpPort === undefined ? http : { host: http?.host ?? LOOPBACK, port: args.httpPort },
-      spaces,
-      refused
-    },
-    errors
+    host: { ...host, dataDirectory: args.dataDirectory ?? host.dataDirectory },
+    log: { level: args.logLevel ?? log.level },
+    http: args.httpPort === undefined ? http : { host: http?.host ?? LOOPBACK, port: args.httpPort }
   }
 }
 
@@ -145,9 +167,7 @@ const namedBy = (errors: readonly ConfigError[], pointer: string): boolean =>
   errors.some(({ path }) => pointerOf(path) === pointer)
 
 /** Spaces of a file that may be wrong anywhere. */
-function spacesOf(
-  content: object
-): { readonly pointer: string; readonly name: string; readonly space: unknown }[] {
+function spacesOf(content: object): FoundSpace[] {
   const spaces: unknown = 'spaces' in content ? content.spaces : []
   return (Array.isArray(spaces) ? spaces : []).map((space: unknown, i) => {
     const pointer = `/spaces/${i}`

@@ -122,7 +122,7 @@ describe('the program with spaces that are wrong', () => {
           { name: 'c', amqp: { port: 2 }, mqtt: {} },
           { name: 'd', amqp: { port: 3 }, mqtt: { listener: { port: 1 } } },
           { name: 'e', amqp: { port: 1 } },
-          { name: 'f', users: 'all' }
+          { name: 'f', users: 'all', mqtt: { typo: 1 } }
         ],
         '--check'
       )
@@ -135,7 +135,24 @@ describe('the program with spaces that are wrong', () => {
         `mqtt-over-amqp: ${file}: /spaces/2/mqtt/listener: must be another listener than /spaces/1/mqtt/listener, not "127.0.0.1:1883" again`,
         `mqtt-over-amqp: ${file}: /spaces/3/mqtt/listener: must be another listener than /spaces/1/amqp, not "127.0.0.1:1" again`,
         `mqtt-over-amqp: ${file}: /spaces/4/amqp: must be another listener than /spaces/1/amqp, not "127.0.0.1:1" again`,
+        `mqtt-over-amqp: ${file}: /spaces/5/mqtt/typo: is not an option`,
         `mqtt-over-amqp: ${file}: /spaces/5/users: must be array, not "all"`
+      ])
+    })
+
+    it('looks at the plugin in each space even where the rest of the file is wrong', async () => {
+      const program = start(
+        'whole.json',
+        [{ name: 'a', mqtt: { typo: 1 } }, 'b'],
+        '--check',
+        '--log-level',
+        'info'
+      )
+      assert.equal((await program.exited).code, 2)
+      const file = join(directory.path, 'whole.json')
+      assert.deepEqual(linesOf(program.stderr).sort(), [
+        `mqtt-over-amqp: ${file}: /spaces/0/mqtt/typo: is not an option`,
+        `mqtt-over-amqp: ${file}: /spaces/1: must be object, not "b"`
       ])
     })
   })

@@ -224,7 +224,7 @@ describe('standalone configuration', () => {
       refused.map(({ name, errors }) => [name, errors.map(({ path }) => path).sort()]),
       [
         ['a', ['/spaces/0/amqp/port', '/spaces/0/typo']],
-        ['b', ['/spaces/2/name']],
+        ['/spaces/2', ['/spaces/2/name']],
         ['d', ['/spaces/3/amqp']],
         ['/spaces/4', ['/spaces/4', '/spaces/4/nam']],
         ['f', ['/spaces/5/users/0']]
