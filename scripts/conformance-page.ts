@@ -32,7 +32,8 @@ function evidenceOf(passed: readonly PassedTest[]): ReadonlyMap<string, readonly
   const lines = new Map<string, Set<string>>()
   for (const { file, title } of passed) {
     if (!shows(file)) continue
-    const said = title.replace(/ *\[MQTT\d+-[\d.-]+\]/g, '')
+    // a seed is another one in each run
+    const said = title.replace(/ *\[MQTT\d+-[\d.-]+\]/g, '').replace(/,? seed \d+/, '')
     for (const id of statementsOf(title)) {
       const of = lines.get(id) ?? new Set()
       lines.set(id, of.add(`  - ${escaped(said)} (\`${file.replace(/^test\//, '')}\`)`))

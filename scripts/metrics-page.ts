@@ -37,7 +37,9 @@ function rows(table: Table): string[] {
 
 /** The page, not formatted yet. */
 export function metricsPage(): string {
-  const failures = Object.entries(FAILURES).map(([code, { description }]) => `| \`${code}\` | ${description} |`)
+  const failures = Object.entries(FAILURES).map(
+    ([code, { description }]) => `| \`${code}\` | ${description} |`
+  )
   return [
     HEAD,
     '## The plugin\n',

@@ -31,6 +31,13 @@ describe('the page of conformance', () => {
     assert.deepEqual(shownOf('3.2.0-1', CONNECT), told.slice(0, 1))
   })
 
+  it('is the same whatever seed a test had', () => {
+    const { file } = CONNECT
+    assert.deepEqual(shownOf('3.1.4-4', { file, title: 'takes all, seed 123 [MQTT3-3.1.4-4]' }), [
+      '  - takes all (`conformance/connect.test.ts`)'
+    ])
+  })
+
   it('counts no test that neither sends bytes on a socket nor packets into the core', () => {
     const title = 'matches [MQTT3-4.7.1-2]'
     for (const file of [
