@@ -109,8 +109,7 @@ export class Broker {
       case 'volatile':
         return this.#volatileQueue(node.address).attach(consumer)
       case 'topic':
-        if (consumer.browse !== true)
-          return this.subscribe(node.address, name, consumer)
+        if (consumer.browse !== true) return this.subscribe(node.address, name, consumer)
         throw new AmqpError('amqp:not-implemented', 'a topic has nothing to browse')
       default:
         return node satisfies never
