@@ -47,7 +47,8 @@ async function runCase(options: Options, scenario: Scenario, c: Case): Promise<C
         const sample = await generate({ scenario: scenario.name, parameters: c.parameters, target })
         ;(samples[kind.name] ??= []).push(sample)
       } catch (cause) {
-        throw new Error(`${name}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+        const why = cause instanceof Error ? cause.message : String(cause)
+        throw new Error(`${name}: ${why}\n${server.output.join('\n')}`, { cause })
       } finally {
         await server.stop()
       }

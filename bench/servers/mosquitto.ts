@@ -33,6 +33,7 @@ export const mosquitto: ServerKind = {
     })
     return {
       pid: server.pid,
+      output: server.output,
       mqttPort,
       async stop() {
         await server.stop()

@@ -16,6 +16,7 @@ export async function startNodeProgram(
   })
   return {
     pid: server.pid,
+    output: server.output,
     mqttPort: Number(server.ready),
     async stop() {
       await server.stop()

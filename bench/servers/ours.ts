@@ -56,6 +56,7 @@ export const ours: ServerKind = {
     const server = await startOurs({ ...options, dataDir })
     return {
       pid: server.pid,
+      output: server.output,
       mqttPort: server.ready.mqttPort,
       async stop() {
         await server.stop()

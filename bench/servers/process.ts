@@ -25,6 +25,8 @@ export class ServerProcess<Ready> {
   /** when its ready line was read, as performance.now() */
   readonly readyAt: number
   readonly exited: Promise<Exit>
+  /** its first lines so far */
+  readonly output: readonly string[]
   readonly #child: ChildProcess
 
   private constructor(
@@ -32,8 +34,10 @@ export class ServerProcess<Ready> {
     pid: number,
     ready: Ready,
     startedAt: number,
-    exited: Promise<Exit>
+    exited: Promise<Exit>,
+    output: readonly string[]
   ) {
+    this.output = output
     this.#child = child
     this.pid = pid
     this.ready = ready
@@ -57,7 +61,9 @@ export class ServerProcess<Ready> {
       const onLine = (line: string): void => {
         if (output.length < 200) output.push(line)
         const value = options.ready(line)
-        if (value !== undefined) resolve(value)
+        if (value === undefined) return
+        clearTimeout(timer)
+        resolve(value)
       }
       for (const stream of [child.stdout, child.stderr]) createInterface({ input: stream }).on('line', onLine)
       child.once('error', error => fail(error.message))
@@ -71,7 +77,7 @@ export class ServerProcess<Ready> {
     })
     const value = await ready
     if (child.pid === undefined) throw new Error('a child that is ready has a pid')
-    return new ServerProcess(child, child.pid, value, startedAt, exited)
+    return new ServerProcess(child, child.pid, value, startedAt, exited, output)
   }
 
   /** SIGKILL; resolves when the process is gone. */

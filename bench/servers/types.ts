@@ -8,6 +8,8 @@ export interface ServerOptions {
 export interface RunningServer {
   readonly pid: number
   readonly mqttPort: number
+  /** the first lines that it wrote so far, for errors */
+  readonly output: readonly string[]
   /** Ends it; resolves when the process is gone. */
   stop(): Promise<void>
 }
