@@ -42,6 +42,8 @@ const DEFAULTS: AmqpListenerLimits = {
 
 /** for clients to read that the connection closes, ms */
 const CLOSE_DEADLINE_MS = 1000
+/** between two lines about connections over the limit, ms */
+const QUIET_MS = 10_000
 
 export interface AmqpListener {
   readonly host: string
@@ -71,7 +73,7 @@ export async function listenAmqp(space: CoreSpace, options: AmqpListenerOptions)
     socket.on('close', () => clients.delete(client))
   })
   server.maxConnections = limits.maxConnections
-  server.on('drop', () => log.warn({ maxConnections: limits.maxConnections }, 'too many AMQP connections'))
+  server.on('drop', warnOfDrops(limits.maxConnections, log))
   const { address, port } = await listen(server, options)
   server.on('error', err => log.error({ err }, 'an AMQP connection could not be accepted'))
   return {
@@ -81,6 +83,20 @@ export async function listenAmqp(space: CoreSpace, options: AmqpListenerOptions)
       return clients.size
     },
     close: deadlineMs => closeAll(server, clients, deadlineMs ?? CLOSE_DEADLINE_MS)
+  }
+}
+
+/** One line at once, then one in a while, with how many there were since. */
+function warnOfDrops(connections: number, log: Logger): () => void {
+  let quietUntil = -Infinity
+  let refused = 0
+  return () => {
+    refused++
+    const now = performance.now()
+    if (now < quietUntil) return
+    quietUntil = now + QUIET_MS
+    log.warn({ connections, refused }, 'too many AMQP connections: new ones are closed')
+    refused = 0
   }
 }
 

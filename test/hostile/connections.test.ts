@@ -25,7 +25,7 @@ describe('an MQTT listener with hostile connections', function () {
   }
 
   it(`has ${SILENT} that say nothing: in bounded memory, closed in time, and a client gets in meanwhile`, async () => {
-    scene = await Scene.start({ mqtt: { limits: { connectTimeoutMs: 4000 } } })
+    scene = await Scene.start({ mqtt: { limits: { connectTimeoutMs: 3000 } } })
     const silent = await openMany(SILENT)
     const openFrom = performance.now()
     const client = await scene.connect('real')

@@ -23,7 +23,7 @@ import { SOAK } from './scene.js'
 
 const SEED = Number(process.env['FUZZ_SEED'] ?? Date.now() % 0x7fff_ffff)
 const MESSAGES = 3000
-const FLIPS = SOAK ? 300 : 12
+const FLIPS = SOAK ? 300 : 5
 
 interface Damage {
   readonly what: string

@@ -13,6 +13,12 @@ import { Witness, type Testimony } from '../fixtures/witness.js'
 /** The sizes of the long run in place of those for every day. */
 export const SOAK = process.env['SOAK'] !== undefined
 
+export interface SpaceOptions {
+  readonly mqtt?: object
+  readonly amqp?: object
+  readonly addresses?: readonly object[]
+}
+
 export class Scene {
   readonly server = new RunningProgram()
   /** resident memory with the witness and nothing else, MiB */
@@ -21,11 +27,11 @@ export class Scene {
   #witness: Witness | undefined
 
   /** `space`: of the configuration, beside its ports. */
-  static async start(space: { readonly mqtt?: object; readonly amqp?: object } = {}): Promise<Scene> {
+  static async start(space: SpaceOptions = {}): Promise<Scene> {
     const scene = new Scene()
     const file = join(scene.server.directory.path, 'config.json')
     const mqtt = { listener: { port: 0 }, ...space.mqtt }
-    writeFileSync(file, JSON.stringify({ spaces: [{ name: 'default', amqp: space.amqp ?? {}, mqtt }] }))
+    writeFileSync(file, JSON.stringify({ spaces: [{ name: 'default', ...space, mqtt }] }))
     await scene.server.start('--config', file)
     scene.#witness = await Witness.start(scene.server.mqttPort)
     scene.restMib = scene.residentMib

@@ -179,6 +179,6 @@ describe('what an AMQP client may cost', () => {
     await start({ maxConnections: 1 })
     const second = new RawAmqp(port)
     await second.ended
-    assert.equal(core.log[0]?.message, 'too many AMQP connections')
+    assert.equal(core.log[0]?.message, 'too many AMQP connections: new ones are closed')
   })
 })
