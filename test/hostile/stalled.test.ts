@@ -11,6 +11,8 @@ const PAYLOAD = 'x'.repeat(1024)
 /** sent and not received by the subscriber that reads */
 const WINDOW = 500
 const PACKET_IDS = 60_000
+/** of the rate without the stalled one: short runs on a machine that is busy otherwise say little */
+const LEAST = SOAK ? 0.7 : 0.2
 
 describe('an MQTT listener with a subscriber that stalls', function () {
   this.timeout(300_000)
@@ -61,7 +63,7 @@ describe('an MQTT listener with a subscriber that stalls', function () {
         grown
       })
       assert.ok(grown < 60, `${grown} MiB more`)
-      assert.ok(beside > alone / 2, `${beside}/s beside it, ${alone}/s without`)
+      assert.ok(beside > alone * LEAST, `${beside}/s beside it, ${alone}/s without`)
       if (qos === 1)
         assert.ok(scene.linesOf('a client was disconnected') === 1, 'it is closed past its bound')
       else assert.equal(scene.linesOf('a client was disconnected'), 0)
