@@ -69,7 +69,7 @@ function wantFiles(files: readonly Source[], rule: (source: Source) => string | 
 
 /** Folder or file of plugin/: what each layer may import. */
 const BASE = ['host', 'errors']
-const SHARED = [...BASE, 'metrics', 'config', 'outbox']
+const SHARED = [...BASE, 'metrics', 'config', 'outbox', 'service-connection']
 const LAYERS: Readonly<Record<string, readonly string[]>> = {
   host: [],
   errors: [],
@@ -77,17 +77,19 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   schema: BASE,
   'config-types': [],
   config: [...BASE, 'schema', 'config-types'],
+  options: [...BASE, 'schema'],
   outbox: BASE,
+  'service-connection': BASE,
   mqtt: [...BASE, 'mqtt'],
   messages: [...BASE, 'mqtt', 'messages'],
   session: [...BASE, 'mqtt', 'messages', 'session'],
   gateway: [...SHARED, 'mqtt', 'messages', 'session', 'gateway'],
   services: [...SHARED, 'mqtt', 'messages', 'services'],
   'space-log': BASE,
-  'running-space': [...SHARED, 'space-log', 'gateway', 'services'],
+  'running-space': [...SHARED, 'space-log', 'options', 'gateway', 'services'],
   'start-failure': BASE,
-  lifecycle: [...SHARED, 'running-space', 'start-failure'],
-  index: [...SHARED, 'mqtt', 'messages', 'session', 'gateway', 'services', 'lifecycle']
+  lifecycle: [...SHARED, 'options', 'running-space', 'start-failure'],
+  index: [...SHARED, 'mqtt', 'messages', 'session', 'gateway', 'services', 'options', 'lifecycle']
 }
 
 /** `plugin/mqtt/topic.ts` -> `mqtt`, `plugin/host.js` -> `host` */

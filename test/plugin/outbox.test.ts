@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { AmqpError } from '../../plugin/errors.js'
 import type { AmqpConnection, Message, Outcome, SenderOptions } from '../../plugin/host.js'
 import { Outbox } from '../../plugin/outbox.js'
+import { Changes } from '../fixtures/changes.js'
 
 const message: Message = {
   durable: false,
@@ -22,6 +23,8 @@ class Peer {
   refuse: AmqpError | undefined
   link: SenderOptions | undefined
   readonly unsettled: ((outcome: Outcome) => void)[] = []
+  readonly subjects: (string | undefined)[] = []
+  readonly #changes = new Changes()
 
   readonly connection = {
     openSender: (options: SenderOptions) => {
@@ -34,14 +37,22 @@ class Peer {
         get credit() {
           return peer.credit
         },
-        send(_message: Message, onOutcome?: (outcome: Outcome) => void) {
+        send({ properties }: Message, onOutcome?: (outcome: Outcome) => void) {
           peer.credit -= 1
+          peer.subjects.push(properties.subject)
+          peer.#changes.changed()
           if (onOutcome !== undefined) peer.unsettled.push(onOutcome)
         },
         close: () => Promise.resolve()
       })
     }
   } as unknown as AmqpConnection
+
+  /** Resolves when `count` messages were sent. */
+  sends(count: number): Promise<true> {
+    const find = (): true | undefined => (this.subjects.length >= count ? true : undefined)
+    return this.#changes.until(find, `message ${count}`, () => this.subjects.join(', '))
+  }
 
   give(credit: number): void {
     this.credit += credit
@@ -111,5 +122,71 @@ describe('the outbox', () => {
       [await waiting, await outbox.send(message, LONG_MS)],
       [{ type: 'released' }, { type: 'released' }]
     )
+  })
+
+  describe('that is persistent', () => {
+    it('waits for somebody at the address', async () => {
+      const peer = new Peer()
+      peer.refuse = new AmqpError('amqp:not-found', 'not yet')
+      peer.credit = 1
+      const outbox = new Outbox(peer.connection, 'a', { persistent: true })
+      const sent = outbox.send(message, LONG_MS)
+      await turn()
+      peer.refuse = undefined
+      await peer.sends(1)
+      peer.unsettled[0]?.({ type: 'accepted' })
+      assert.deepEqual(await sent, { type: 'accepted' })
+      await outbox.close()
+    })
+
+    it('says why nobody was there, when its time is over', async () => {
+      const peer = new Peer()
+      peer.refuse = new AmqpError('amqp:not-found', 'nobody')
+      const outbox = new Outbox(peer.connection, 'a', { persistent: true })
+      const outcome = await outbox.send(message, 1)
+      assert.equal(outcome.type === 'rejected' && outcome.condition, 'amqp:not-found')
+      await outbox.close()
+    })
+
+    it('does not wait where it is refused for good', async () => {
+      const peer = new Peer()
+      peer.refuse = new AmqpError('amqp:unauthorized-access', 'no')
+      const outbox = new Outbox(peer.connection, 'a', { persistent: true })
+      const outcome = await outbox.send(message, LONG_MS)
+      assert.equal(outcome.type === 'rejected' && outcome.condition, 'amqp:unauthorized-access')
+    })
+
+    it('sends what had no outcome again, in order, after what the next one must know first', async () => {
+      const peer = new Peer()
+      const named = (subject: string): Message => ({ ...message, properties: { subject } })
+      let told = 0
+      const outbox: Outbox = new Outbox(peer.connection, 'a', {
+        persistent: true,
+        onAttachedAgain: () => {
+          told += 1
+          firsts.push(outbox.sendFirst(named(`first ${told}`)))
+        }
+      })
+      const firsts: Promise<Outcome>[] = []
+      const outcomes = [1, 2, 3].map(number => outbox.send(named(`${number}`), LONG_MS))
+      await turn()
+      peer.give(2)
+      assert.deepEqual(peer.subjects, ['1', '2'])
+      peer.unsettled[0]?.({ type: 'accepted' })
+      for (let losses = 1; losses <= 2; losses++) {
+        peer.credit = 1 // as much as is needed for what comes first
+        peer.link?.onClosed?.({ cause: 'lost' })
+        await peer.sends(2 + losses)
+      }
+      assert.deepEqual(await firsts[0], { type: 'released' })
+      peer.give(2)
+      assert.deepEqual(peer.subjects, ['1', '2', 'first 1', 'first 2', '2', '3'])
+      for (const settle of peer.unsettled.slice(-3)) settle({ type: 'accepted' })
+      assert.deepEqual(
+        (await Promise.all([...outcomes, firsts[1]])).map(outcome => outcome?.type),
+        ['accepted', 'accepted', 'accepted', 'accepted']
+      )
+      await outbox.close()
+    })
   })
 })
