@@ -77,5 +77,9 @@ export interface Config {
      * Time for a service to answer before the request has failed.
      */
     readonly timeoutMs: number
+    /**
+     * Time for a client's former connection, on whatever gateway, to end after a new one came; then it is cut off. Less than timeoutMs, or the new one gives up first.
+     */
+    readonly takeoverTimeoutMs: number
   }
 }

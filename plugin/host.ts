@@ -415,6 +415,6 @@ export interface Host {
 export interface Plugin {
   readonly name: string
   readonly apiVersion: 1
-  /** Takes the hooks of `host`. Throws where host.apiVersion is not supported. */
+  /** Takes the hooks of `host`. Throws where host.apiVersion is not supported, or `options` (PluginOptions) are not valid. */
   register(host: Host, options?: unknown): void
 }

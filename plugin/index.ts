@@ -4,29 +4,32 @@
 import manifest from '../manifest.json' with { type: 'json' }
 import type { AddressSpace, Host, Plugin } from './host.js'
 import { SpaceLifecycle } from './lifecycle.js'
+import { parseOptions } from './options.js'
 
 export { OWNED_PREFIXES } from './messages/addresses.js'
 export { parseConfig, type Config, type Validation } from './config.js'
 export { METRICS } from './metrics.js'
 export { AmqpError, BridgeError, CONDITIONS, FAILURES } from './errors.js'
 export type * from './host.js'
+export type { PluginOptions, Role } from './options.js'
 
 const API_VERSION = 1
 
 export const plugin: Plugin = {
   name: manifest.name,
   apiVersion: API_VERSION,
-  register(host: Host): void {
+  register(host: Host, options?: unknown): void {
     if (host.apiVersion !== API_VERSION) {
       throw new RangeError(
         `${manifest.name} needs host api version ${API_VERSION}; ${host.name} has ${host.apiVersion}`
       )
     }
+    const { roles } = parseOptions(options)
     const spaces = new Map<string, SpaceLifecycle>()
     let closing = false
     const lifecycleOf = (name: string): SpaceLifecycle => {
       let lifecycle = spaces.get(name)
-      if (lifecycle === undefined) spaces.set(name, (lifecycle = new SpaceLifecycle(host, name)))
+      if (lifecycle === undefined) spaces.set(name, (lifecycle = new SpaceLifecycle(host, name, roles)))
       return lifecycle
     }
     const apply = async (space: AddressSpace): Promise<void> => {

@@ -3,6 +3,7 @@
 
 import { parseConfig, type Config } from './config.js'
 import type { AddressSpace, Host, SpaceStatus } from './host.js'
+import type { Role } from './options.js'
 import { RunningSpace } from './running-space.js'
 import { reasonOf } from './start-failure.js'
 
@@ -13,15 +14,17 @@ const INVALID = 'the configuration is not valid'
 export class SpaceLifecycle {
   readonly #host: Host
   readonly #name: string
+  readonly #roles: readonly Role[]
   #running: RunningSpace | undefined
   /** what was applied last without a failure, to see whether anything changed */
   #applied: string | undefined
   #tail: Promise<void> = Promise.resolve()
   #waiting = 0
 
-  constructor(host: Host, name: string) {
+  constructor(host: Host, name: string, roles: readonly Role[]) {
     this.#host = host
     this.#name = name
+    this.#roles = roles
   }
 
   /** Nothing runs, and no hook waits for its turn. */
@@ -70,7 +73,8 @@ export class SpaceLifecycle {
   }
 
   async #run(space: AddressSpace, config: Config): Promise<RunningSpace['listeners']> {
-    if (this.#running === undefined) this.#running = await RunningSpace.start(this.#host, space, config)
+    if (this.#running === undefined)
+      this.#running = await RunningSpace.start(this.#host, space, config, this.#roles)
     else await this.#running.change(space, config)
     return this.#running.listeners
   }

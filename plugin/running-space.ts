@@ -1,11 +1,13 @@
-// What runs for one address space: the services and the gateway, and the configuration that they read.
+// What runs for one address space, as far as this process has the role: the services and the gateway, and the configuration that
+// they read.
 // Rule: it starts whole or not at all; a change is taken whole or not at all, and drops no client.
 
 import type { Config } from './config.js'
 import { Gateway } from './gateway/gateway.js'
 import type { AddressSpace, Host } from './host.js'
 import { SpaceMetrics } from './metrics.js'
-import { SubscriptionService } from './services/subscription-service.js'
+import type { Role } from './options.js'
+import { SubscriptionStandby } from './services/standby.js'
 import { spaceLog } from './space-log.js'
 
 /** What the parts look at whenever they need it. */
@@ -16,14 +18,14 @@ interface Current {
 
 export class RunningSpace {
   readonly #current: Current
-  readonly #gateway: Gateway
-  readonly #service: SubscriptionService
+  readonly #gateway: Gateway | undefined
+  readonly #service: SubscriptionStandby | undefined
   readonly #metrics: SpaceMetrics
 
   private constructor(
     current: Current,
-    gateway: Gateway,
-    service: SubscriptionService,
+    gateway: Gateway | undefined,
+    service: SubscriptionStandby | undefined,
     metrics: SpaceMetrics
   ) {
     this.#current = current
@@ -33,7 +35,12 @@ export class RunningSpace {
   }
 
   /** The service before the gateway: nobody is let in before somebody answers. Rejects with nothing left open. */
-  static async start(host: Host, space: AddressSpace, config: Config): Promise<RunningSpace> {
+  static async start(
+    host: Host,
+    space: AddressSpace,
+    config: Config,
+    roles: readonly Role[]
+  ): Promise<RunningSpace> {
     const current: Current = { config, addresses: space.addresses }
     const metrics = new SpaceMetrics(host.metrics, space.name)
     const options = {
@@ -44,11 +51,12 @@ export class RunningSpace {
       metrics
     }
     try {
-      const service = await SubscriptionService.start(options)
+      const service = roles.includes('subscription') ? await SubscriptionStandby.start(options) : undefined
       try {
-        return new RunningSpace(current, await Gateway.start(options), service, metrics)
+        const gateway = roles.includes('gateway') ? await Gateway.start(options) : undefined
+        return new RunningSpace(current, gateway, service, metrics)
       } catch (error) {
-        await service.stop()
+        await service?.stop()
         throw error
       }
     } catch (error) {
@@ -58,23 +66,23 @@ export class RunningSpace {
   }
 
   get listeners(): Gateway['addresses'] {
-    return this.#gateway.addresses
+    return this.#gateway?.addresses ?? []
   }
 
   /** Follows `config` and the addresses of `space`; rejects where the listener cannot move, and is then as it was. */
   async change({ addresses }: AddressSpace, config: Config): Promise<void> {
     const { host, port } = this.#current.config.listener
     const { listener } = config
-    if (listener.host !== host || listener.port !== port) await this.#gateway.move(listener)
+    if (listener.host !== host || listener.port !== port) await this.#gateway?.move(listener)
     this.#current.config = config
     this.#current.addresses = addresses
-    this.#gateway.reconfigured()
+    this.#gateway?.reconfigured()
   }
 
   /** Ends clients, then the service. `deadline`: ms since 1970. */
   async stop(deadline: number): Promise<void> {
-    await this.#gateway.stop(deadline)
-    await this.#service.stop()
+    await this.#gateway?.stop(deadline)
+    await this.#service?.stop()
     this.#metrics.close()
   }
 }

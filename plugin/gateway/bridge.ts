@@ -9,31 +9,21 @@ import type { OutboundPacket, Qos } from '../mqtt/packets.js'
 import { Session } from '../session/session.js'
 import type { Action, OpenRequest, Token } from '../session/types.js'
 import { ClientSocket } from './client-socket.js'
-import { ClientSubscriptions, type Answer, type ClientIdentity } from './client-subscriptions.js'
+import { ClientSubscriptions, type Answer } from './client-subscriptions.js'
 import type { RegisteredClient } from './clients.js'
 import { ConnectionCounts, levelOfEnd } from './connection-counts.js'
+import { Departure } from './departure.js'
 import type { GatewayParts } from './gateway-parts.js'
 import type { InboxClient } from './inbox.js'
-import { admit, announce } from './opening.js'
+import { OpenedClient } from './opened-client.js'
+import { admit, announce, announceAgain } from './opening.js'
 import { encodePacket, PacketStream } from './packet-stream.js'
 import { publishResultOf } from './publish-result.js'
-import { Publisher } from './publisher.js'
 import { SessionDriver } from './session-driver.js'
 import { connectionId } from './uids.js'
 
-/** SUBSCRIBE and UNSUBSCRIBE packets of one client that are not answered yet. */
-const MAX_PENDING_REQUESTS = 16
-
 /** Packets of one client without their answer, those counted that wait for an answer before theirs. */
 const MAX_UNANSWERED = 2000
-
-/** What a client has from the host once it is connected. */
-interface Opened {
-  readonly identity: ClientIdentity
-  /** made with the first publication: most clients only listen */
-  publisher: Publisher | undefined
-  readonly subscriptions: ClientSubscriptions
-}
 
 export class Bridge implements InboxClient, RegisteredClient {
   readonly #parts: GatewayParts
@@ -42,20 +32,20 @@ export class Bridge implements InboxClient, RegisteredClient {
   readonly #stream: PacketStream
   readonly #socket: ClientSocket
   readonly #onEnded: (bridge: Bridge) => void
-  readonly #connection = connectionId()
+  readonly connection = connectionId()
   readonly #counts: ConnectionCounts
   #request: OpenRequest | undefined
   #opening: Promise<void> | undefined
-  #opened: Opened | undefined
+  #opened: OpenedClient | undefined
   /** the service was told of this connection, and must be told of its end */
   #announced = false
   #ended: Promise<void> | undefined
   #pumping = false
   #reading = true
   #socketClosed = false
-  #draining = false
-  #drainError: BridgeError | undefined
   #unanswered = 0
+  /** once the gateway wants it to leave */
+  #departure: Departure | undefined
 
   /** Serves `socket`; `onEnded` runs once, when nothing of it is left. */
   constructor(parts: GatewayParts, socket: Socket, onEnded: (bridge: Bridge) => void) {
@@ -107,26 +97,43 @@ export class Bridge implements InboxClient, RegisteredClient {
     this.#driver.handle({ type: 'reconfigured' })
   }
 
-  /** Reads no more; ends with `error` when what was read is answered. */
+  /** Reads no more; ends with `error` when what was taken is answered. */
   drain(error: BridgeError): void {
-    this.#draining = true
-    this.#socket.setReading(false)
-    if (this.#unanswered === 0) this.#driver.handle({ type: 'end', error })
-    else this.#drainError = error
+    this.#depart().drain(error)
+  }
+
+  leave(error: BridgeError): void {
+    if (this.#opened === undefined) void this.end(error)
+    else this.#depart().leave(error)
+  }
+
+  #depart(): Departure {
+    return (this.#departure ??= new Departure({
+      socket: this.#socket,
+      mayRead: () => this.#mayRead,
+      unanswered: () => this.#unanswered,
+      pump: () => this.#pump(),
+      end: error => void this.end(error)
+    }))
+  }
+
+  /** The service may not know this client. */
+  announceAgain(): void {
+    const identity = this.#opened?.identity
+    if (identity === undefined || this.#ended !== undefined) return
+    announceAgain(this.#parts, this, identity).catch((error: unknown) => this.#failed(error))
   }
 
   /** Only once the session is open, and no action comes before that. */
-  get #client(): Opened {
+  get #client(): OpenedClient {
     if (this.#opened === undefined) throw new Error('an action came before the session was open')
     return this.#opened
   }
 
   get #mayRead(): boolean {
-    if (this.#ended !== undefined || this.#draining || this.#socket.overfull) return false
+    if (this.#ended !== undefined || this.#departure?.takes === false || this.#socket.overfull) return false
     if (this.#opened === undefined) return this.#opening === undefined
-    const { publisher, subscriptions } = this.#opened
-    if (publisher?.ready === false || subscriptions.pending >= MAX_PENDING_REQUESTS) return false
-    return this.#session.unanswered < MAX_UNANSWERED
+    return this.#opened.ready && this.#session.unanswered < MAX_UNANSWERED
   }
 
   /** Takes packets as long as the host takes what is in them; then the socket waits. */
@@ -143,9 +150,13 @@ export class Bridge implements InboxClient, RegisteredClient {
     }
     this.#pumping = false
     if (this.#ended !== undefined) return
-    this.#setReading(this.#mayRead)
+    this.#setReading(this.#mayRead && this.#departure?.reads !== false)
+    this.#departure?.check()
     // what was received before the socket went is still the client's word
-    if (this.#socketClosed && (this.#mayRead || this.#draining || this.#opened === undefined)) {
+    if (
+      this.#socketClosed &&
+      (this.#mayRead || this.#departure?.takes === false || this.#opened === undefined)
+    ) {
       this.#driver.handle({ type: 'disconnected' })
     }
   }
@@ -190,8 +201,7 @@ export class Bridge implements InboxClient, RegisteredClient {
 
   #send(token: Token, publication: Publication): void {
     this.#parts.counters.inbound[publication.qos].add(1)
-    const client = this.#client
-    const publisher = (client.publisher ??= new Publisher(this.#parts, client.identity, () => this.#pump()))
+    const publisher = this.#client.publisher(this.#parts, () => this.#pump())
     const message = encodePublication(publication)
     // QoS 0 is sent unsettled as well; the session does not wait for its outcome
     if (publication.qos === 0) return publisher.publish(publication.topic, message)
@@ -200,8 +210,8 @@ export class Bridge implements InboxClient, RegisteredClient {
       this.#unanswered -= 1
       if (outcome.type === 'rejected') this.#parts.counters.rejected[publication.qos].add(1)
       this.#driver.handle({ type: 'outcome', token, result: publishResultOf(outcome) })
-      this.#drained()
-      if (!this.#reading) this.#pump()
+      if (this.#reading) this.#departure?.check()
+      else this.#pump()
     })
   }
 
@@ -212,16 +222,10 @@ export class Bridge implements InboxClient, RegisteredClient {
         this.#unanswered -= 1
         if ('codes' in result) this.#driver.handle({ type: 'answered', token, codes: result.codes })
         else this.#driver.handle({ type: 'unanswered', token, error: result.error })
-        this.#drained()
         this.#pump()
       },
       (error: unknown) => this.#failed(error)
     )
-  }
-
-  #drained(): void {
-    if (this.#drainError !== undefined && this.#unanswered === 0)
-      this.#driver.handle({ type: 'end', error: this.#drainError })
   }
 
   async #open(request: OpenRequest): Promise<void> {
@@ -231,11 +235,11 @@ export class Bridge implements InboxClient, RegisteredClient {
       const principal = await admit(this.#parts, this, request)
       if (this.#ended !== undefined) return
       this.#announced = true
-      await announce(this.#parts, principal, clientId, this.#connection)
+      const identity = { clientId, connection: this.connection, principal }
+      await announce(this.#parts, identity)
       if (this.#ended !== undefined) return
-      const identity = { clientId, connection: this.#connection, principal }
       const subscriptions = new ClientSubscriptions(this.#parts, this, identity)
-      this.#opened = { identity, publisher: undefined, subscriptions }
+      this.#opened = new OpenedClient(identity, subscriptions)
       this.#stream.accepted(request.protocolVersion)
       this.#driver.handle({ type: 'opened', sessionPresent: false })
       this.#counts.accepted()
@@ -269,16 +273,18 @@ export class Bridge implements InboxClient, RegisteredClient {
     const { clients, requests, log } = this.#parts
     const clientId = this.#request?.clientId
     try {
-      this.#opened?.subscriptions.close()
-      await this.#opened?.publisher?.close()
+      await this.#opened?.close()
       await this.#opening
     } catch (error) {
       log.error({ ...this.#who(), err: error }, 'a client connection was not closed cleanly')
     }
     if (clientId !== undefined) {
-      const connection = this.#connection
+      const { connection } = this
       if (this.#announced)
-        void requests.send({ type: 'close', clientId, connection, delivery: 'inbox', end: true })
+        void requests.send({
+          ...{ type: 'close', clientId, connection, delivery: 'inbox' },
+          ...{ end: true, resume: false }
+        })
       clients.release(clientId, this)
     }
     this.#onEnded(this)

@@ -88,6 +88,12 @@ export class ClientSocket {
     else this.#socket.pause()
   }
 
+  /** Runs `then` when what the system has received by now was read, unless reading is paused. */
+  afterHeld(then: () => void): void {
+    // the poll of the next turn of the event loop reads it, and its check phase comes after that
+    setImmediate(() => setImmediate(then))
+  }
+
   /** Sends what was written, then ends the connection; nothing of the peer's is read any more. */
   end(): void {
     this.flush()

@@ -4,6 +4,7 @@ import type { Config } from '../config.js'
 import type { Address, AddressSpace, Counter, Logger } from '../host.js'
 import type { ClientOptions } from './client-options.js'
 import type { Clients } from './clients.js'
+import type { Control } from './control.js'
 import type { SocketFlusher } from './client-socket.js'
 import type { PublishCache } from './packet-stream.js'
 import type { Inbox } from './inbox.js'
@@ -21,6 +22,7 @@ export interface GatewayParts {
   readonly clients: Clients
   readonly inbox: Inbox
   readonly requests: SubscriptionRequests
+  readonly control: Control
   readonly flusher: SocketFlusher
   /** of the publication that is fanned out now */
   readonly encoding: PublishCache

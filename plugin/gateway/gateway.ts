@@ -4,18 +4,21 @@
 import type { Socket } from 'node:net'
 import type { Config } from '../config.js'
 import { BridgeError } from '../errors.js'
-import type { Address, AddressSpace, AmqpConnection, Logger } from '../host.js'
+import type { Address, AddressSpace, Logger } from '../host.js'
 import type { SpaceMetrics } from '../metrics.js'
 import { Bridge } from './bridge.js'
 import { ClientOptions } from './client-options.js'
 import { Clients } from './clients.js'
+import { Control } from './control.js'
 import { SocketFlusher } from './client-socket.js'
 import { Crowd } from './crowd.js'
 import type { GatewayParts } from './gateway-parts.js'
 import { PublishCache } from './packet-stream.js'
 import { Inbox } from './inbox.js'
 import { Listener, type ListenerAddress } from './listener.js'
+import { ServiceConnection } from '../service-connection.js'
 import { SubscriptionRequests } from './subscription-requests.js'
+import { within } from './within.js'
 
 /** Time to let go of clients that are cut off. */
 const CUT_OFF_MS = 500
@@ -31,7 +34,7 @@ export interface GatewayOptions {
 
 export class Gateway {
   readonly #parts: GatewayParts
-  readonly #connection: AmqpConnection
+  readonly #connection: ServiceConnection
   #listener: Listener | undefined
   /** listeners that were left, until the last client that came by them has gone */
   readonly #left = new Set<Promise<void>>()
@@ -41,7 +44,7 @@ export class Gateway {
   readonly #crowd: Crowd
   #onEmpty: (() => void) | undefined
 
-  private constructor(options: GatewayOptions, connection: AmqpConnection) {
+  private constructor(options: GatewayOptions, connection: ServiceConnection) {
     const { space, config, addresses, log, metrics } = options
     this.#connection = connection
     this.#parts = {
@@ -52,7 +55,12 @@ export class Gateway {
       log,
       clients: new Clients(),
       inbox: new Inbox(space, log),
-      requests: new SubscriptionRequests(connection, () => config().services.timeoutMs),
+      requests: new SubscriptionRequests({
+        connection,
+        timeoutMs: () => config().services.timeoutMs,
+        onNewService: () => this.#announceAgain()
+      }),
+      control: new Control(),
       flusher: new SocketFlusher(),
       encoding: new PublishCache(),
       counters: {
@@ -72,12 +80,16 @@ export class Gateway {
 
   /** Listens; rejects with the system's error (EADDRINUSE, …) where it cannot. */
   static async start(options: GatewayOptions): Promise<Gateway> {
-    const connection = await options.space.connect('service')
+    const connection = await ServiceConnection.open(options.space)
     const gateway = new Gateway(options, connection)
+    const { clients, requests, control } = gateway.#parts
+    const timeoutMs = (): number => options.config().services.takeoverTimeoutMs
     try {
+      await control.open({ connection, clients, requests, timeoutMs, log: options.log })
       gateway.#listener = await gateway.#listen(options.config().listener)
       return gateway
     } catch (error) {
+      await control.close()
       await connection.close()
       throw error
     }
@@ -134,8 +146,18 @@ export class Gateway {
         { clients: this.#bridges.size },
         'clients were left to a host that does not answer'
       )
+    await this.#parts.control.close()
     await this.#parts.requests.close()
     await this.#connection.close()
+  }
+
+  #announceAgain(): void {
+    const { log } = this.#parts
+    log.info(
+      { clients: this.#parts.clients.size },
+      'the clients are announced again to the subscription service'
+    )
+    for (const bridge of this.#bridges) bridge.announceAgain()
   }
 
   #listen(address: ListenerAddress): Promise<Listener> {
@@ -163,11 +185,3 @@ export class Gateway {
 
 const isInUse = (error: unknown): boolean =>
   error instanceof Error && 'code' in error && error.code === 'EADDRINUSE'
-
-/** Resolves when `done` does, after `ms` at the latest. */
-async function within(ms: number, done: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<void>(resolve => (timer = setTimeout(resolve, Math.max(0, ms))))
-  await Promise.race([done, late])
-  clearTimeout(timer)
-}

@@ -100,6 +100,12 @@ export class Inbox {
     return this.#clients.get(client)?.filters.size ?? 0
   }
 
+  /** Topic filter → granted QoS. */
+  grantedTo(client: InboxClient): ReadonlyMap<string, Qos> {
+    const filters = this.#clients.get(client)?.filters ?? []
+    return new Map([...filters].map(([filter, { qos }]) => [filter, qos]))
+  }
+
   /** Resolves when the next publication that matches comes. Rejects with AmqpError where the host refuses the source. */
   async subscribe(client: InboxClient, filter: string, qos: Qos): Promise<void> {
     const membership = this.#membership(client)

@@ -1,4 +1,5 @@
-// Requests to the Subscription Service: AMQP_LIST, AMQP_CLOSE, AMQP_SUBSCRIBE, AMQP_UNSUBSCRIBE, and its reply AMQP_SUBSCRIPTIONS.
+// Requests to the Subscription Service: AMQP_LIST, AMQP_CLOSE, AMQP_SUBSCRIBE, AMQP_UNSUBSCRIBE, and its reply AMQP_SUBSCRIPTIONS;
+// and the answer to its order `disconnect` (orders.ts).
 // Rule: what originals write is read (lists, one string, integer or string QoS); what we write is what originals read. An error
 // names the field that was wrong.
 
@@ -21,7 +22,10 @@ interface RequestBase {
 
 export interface ListRequest extends RequestBase {
   readonly type: 'list'
+  /** where the reply goes, and orders from now on */
   readonly replyTo: string
+  /** the session is announced again, to a service that may not know it: nothing is taken over */
+  readonly resume: boolean
   /** as in the request, to be repeated in the reply */
   readonly correlationId: string
 }
@@ -31,6 +35,10 @@ export interface CloseRequest extends RequestBase {
   readonly delivery: DeliveryPath
   /** the session ended with its connection: nothing is taken over or made */
   readonly end: boolean
+  /** as for a list */
+  readonly resume: boolean
+  /** where orders for this connection go; undefined: to the client's own control address */
+  readonly replyTo?: string | undefined
 }
 
 export interface SubscribeRequest extends RequestBase {
@@ -48,7 +56,13 @@ export interface UnsubscribeRequest extends RequestBase {
   readonly packetId?: number | undefined
 }
 
-export type SubscriptionRequest = ListRequest | CloseRequest | SubscribeRequest | UnsubscribeRequest
+/** The answer to an order `disconnect`: nothing is left of `connection`. */
+export interface DisconnectedRequest extends RequestBase {
+  readonly type: 'disconnected'
+}
+
+export type SubscriptionRequest =
+  ListRequest | CloseRequest | SubscribeRequest | UnsubscribeRequest | DisconnectedRequest
 
 const EMPTY: ReadonlyMap<string, AmqpValue> = new Map()
 
@@ -67,7 +81,13 @@ const message = ({ properties, applicationProperties = EMPTY, body = { type: 'no
   body
 })
 
-const SUBJECTS = { list: 'list', close: 'close', subscribe: 'subscribe', unsubscribe: 'unsubscribe' } as const
+const SUBJECTS = {
+  list: 'list',
+  close: 'close',
+  subscribe: 'subscribe',
+  unsubscribe: 'unsubscribe',
+  disconnected: 'disconnected'
+} as const
 
 /** Writes a request as originals and we read it. */
 export function encodeRequest(request: SubscriptionRequest): Message {
@@ -76,13 +96,14 @@ export function encodeRequest(request: SubscriptionRequest): Message {
   if (connection !== undefined) app.set('connection', connection)
   if ((type === 'close' || type === 'subscribe') && request.delivery === 'inbox') app.set('delivery', 'inbox')
   if (type === 'close' && request.end) app.set('end', true)
+  if ((type === 'close' || type === 'list') && request.resume) app.set('resume', true)
   if (type === 'subscribe' && request.partial) app.set('partial', true)
   return message({
     properties: {
       subject: SUBJECTS[type],
       correlationId: publishAddress(clientId),
       messageId: type === 'subscribe' || type === 'unsubscribe' ? request.packetId : undefined,
-      replyTo: type === 'list' ? request.replyTo : undefined,
+      replyTo: type === 'list' || type === 'close' ? request.replyTo : undefined,
       userId: user === undefined ? undefined : Buffer.from(user, 'utf8')
     },
     applicationProperties: app,
@@ -94,6 +115,7 @@ function bodyOf(request: SubscriptionRequest): MessageBody {
   switch (request.type) {
     case 'list':
     case 'close':
+    case 'disconnected':
       return { type: 'none' }
     case 'subscribe':
       return { type: 'value', value: qosMap(request.filters) }
@@ -112,6 +134,8 @@ export interface SubscriptionsReply {
   readonly to: string
   readonly correlationId: string
   readonly sessionPresent: boolean
+  /** the connection that had the session before this one */
+  readonly previousConnection?: string | undefined
   readonly filters: ReadonlyMap<string, Qos>
 }
 
@@ -119,13 +143,17 @@ export const encodeSubscriptions = ({
   to,
   correlationId,
   sessionPresent,
+  previousConnection,
   filters
-}: SubscriptionsReply): Message =>
-  message({
+}: SubscriptionsReply): Message => {
+  const app = new Map<string, AmqpValue>([['session-present', sessionPresent]])
+  if (previousConnection !== undefined) app.set('previous-connection', previousConnection)
+  return message({
     properties: { to, subject: 'subscriptions', correlationId },
-    applicationProperties: new Map([['session-present', sessionPresent]]),
+    applicationProperties: app,
     body: { type: 'value', value: qosMap(filters) }
   })
+}
 
 /** Reads a request. Throws AmqpError: `amqp:not-implemented` for its subject, `amqp:decode-error` for any other field. */
 export function decodeRequest(request: Message): SubscriptionRequest {
@@ -138,12 +166,23 @@ export function decodeRequest(request: Message): SubscriptionRequest {
     user: properties.userId === undefined ? undefined : Buffer.from(properties.userId).toString('utf8')
   }
   const packetId = typeof properties.messageId === 'number' ? properties.messageId : undefined
+  const resume = app.get('resume') === true
+  const { replyTo } = properties
   switch (subject) {
     case 'list':
-      if (properties.replyTo === undefined) throw decodeError('reply-to is missing')
-      return { type: 'list', ...base, replyTo: properties.replyTo, correlationId }
+      if (replyTo === undefined) throw decodeError('reply-to is missing')
+      return { type: 'list', ...base, replyTo, resume, correlationId }
     case 'close':
-      return { type: 'close', ...base, delivery: deliveryOf(app), end: app.get('end') === true }
+      return {
+        type: 'close',
+        ...base,
+        delivery: deliveryOf(app),
+        end: app.get('end') === true,
+        resume,
+        replyTo
+      }
+    case 'disconnected':
+      return { type: 'disconnected', ...base }
     case 'subscribe': {
       const filters = subscribeFilters(valueOf(request))
       return {
@@ -160,7 +199,7 @@ export function decodeRequest(request: Message): SubscriptionRequest {
     default:
       throw new AmqpError(
         CONDITIONS.notImplemented,
-        `subject ${JSON.stringify(subject ?? null)} is not one of list, close, subscribe, unsubscribe`
+        `subject ${JSON.stringify(subject ?? null)} is not one of list, close, subscribe, unsubscribe, disconnected`
       )
   }
 }

@@ -1,21 +1,40 @@
 // The sessions of one address space as the Subscription Service knows them, and what it does to make them so: record,
 // queue, route. Rule: a route exists before anybody is told so, and goes before its queue does; records see both.
 
-import type { AddressSpace } from '../host.js'
+import { isDeepStrictEqual } from 'node:util'
+import type { AddressSpace, ServedLink } from '../host.js'
 import { publishAddress } from '../messages/addresses.js'
 import type { DeliveryPath } from '../messages/requests.js'
 import type { Qos } from '../mqtt/packets.js'
-import type { SubscriptionRecords } from './subscription-records.js'
+import { NOBODY, type Holder, type SubscriptionRecords } from './subscription-records.js'
+
+/** Former connections that a session remembers. */
+const MAX_FORMER = 8
 
 export interface ClientSession {
   readonly delivery: DeliveryPath
   /** topic filter → granted QoS */
   readonly filters: Map<string, Qos>
-  /** the connection that the client uses now */
-  connection: string | undefined
+  /** which connection has it, had it and will have it */
+  holder: Holder
   /** the connection whose LIST made the session */
   readonly madeBy: string | undefined
+  /** of an inbox session: the link of its gateway */
+  link?: ServedLink | undefined
 }
+
+/** What becomes of `holder` when `connection` has the session; undefined: somebody without a name, who ends nobody. */
+export function heldBy(holder: Holder, connection: string | undefined, control: string | undefined): Holder {
+  if (connection === undefined) return { connection, control, former: holder.former, next: undefined }
+  if (connection === holder.connection) return { ...holder, control: control ?? holder.control }
+  const former = [...holder.former, holder.connection, holder.next].filter(each => each !== connection)
+  // one empty list for all that have no past
+  const kept = former.some(each => each !== undefined) ? remembered(former) : NOBODY.former
+  return { connection, control, former: kept, next: undefined }
+}
+
+const remembered = (connections: readonly (string | undefined)[]): readonly string[] =>
+  connections.filter(each => each !== undefined).slice(-MAX_FORMER)
 
 export class ClientSessions {
   readonly #space: AddressSpace
@@ -29,8 +48,8 @@ export class ClientSessions {
 
   /** Reads the records, and makes again what a crash kept from being made. */
   async recover(unreadable: (key: string) => void): Promise<void> {
-    for (const [clientId, filters] of await this.#records.load(unreadable)) {
-      this.#sessions.set(clientId, { delivery: 'queue', filters, connection: undefined, madeBy: undefined })
+    for (const [clientId, { filters, holder }] of await this.#records.load(unreadable)) {
+      this.#sessions.set(clientId, { delivery: 'queue', filters, holder, madeBy: undefined })
       await this.establish(clientId)
     }
   }
@@ -46,19 +65,52 @@ export class ClientSessions {
   }
 
   /** A session that dies with its connection: nothing is made for it. */
-  openInbox(clientId: string, connection: string | undefined): void {
-    this.#sessions.set(clientId, { delivery: 'inbox', filters: new Map(), connection, madeBy: undefined })
+  openInbox(clientId: string, holder: Holder, link: ServedLink): void {
+    this.#sessions.set(clientId, { delivery: 'inbox', filters: new Map(), holder, madeBy: undefined, link })
   }
 
-  /** A durable session with its queue; one that is there stays as it is. */
-  async openDurable(clientId: string, connection: string | undefined): Promise<ClientSession> {
+  /** A durable session with its queue; one that is there stays as it is, but for who has it. */
+  async openDurable(clientId: string, holder: Holder = NOBODY): Promise<ClientSession> {
     const known = this.#sessions.get(clientId)
-    if (known?.delivery === 'queue') return known
-    await this.#records.putSession(clientId)
+    if (known?.delivery === 'queue') {
+      await this.hold(clientId, known, holder)
+      return known
+    }
+    await this.#records.putSession(clientId, holder)
     await this.#space.queues.create(publishAddress(clientId))
-    const session: ClientSession = { delivery: 'queue', filters: new Map(), connection, madeBy: connection }
+    const session: ClientSession = {
+      delivery: 'queue',
+      filters: new Map(),
+      holder,
+      madeBy: holder.connection
+    }
     this.#sessions.set(clientId, session)
     return session
+  }
+
+  /** Of a durable session this survives a restart. */
+  async hold(clientId: string, session: ClientSession, holder: Holder): Promise<void> {
+    if (session.delivery === 'queue' && !isDeepStrictEqual(holder, session.holder))
+      await this.#records.putSession(clientId, holder)
+    session.holder = holder
+  }
+
+  /** `connection` is to have the session when the one that has it is gone: who waited for that before does so no more. */
+  announceNext(clientId: string, session: ClientSession, connection: string): Promise<void> {
+    const { next, former } = session.holder
+    if (next === connection) return Promise.resolve()
+    const holder = { ...session.holder, former: remembered([...former, next]), next: connection }
+    return this.hold(clientId, session, holder)
+  }
+
+  /** Nobody else receives from the session's queue any more. */
+  async expel(clientId: string, { delivery }: ClientSession): Promise<void> {
+    if (delivery === 'queue') await this.#space.queues.closeConsumers(publishAddress(clientId))
+  }
+
+  /** The inbox sessions that a gateway announced over `link`. */
+  announcedOver(link: ServedLink): readonly string[] {
+    return [...this.#sessions].filter(([, session]) => session.link === link).map(([clientId]) => clientId)
   }
 
   /** Queue and routes of a durable session, as its records have them. */

@@ -1,20 +1,20 @@
-// The Subscription Service: answers on its addresses, for gateways and for pure AMQP clients alike.
-// Rule: one request after the other per client; the outcome of a request is its result, and says which field was wrong.
+// The Subscription Service while it is the active one: answers on its addresses, for gateways and for pure AMQP clients alike.
+// Rule: one request after the other per client; the outcome of a request is its result, and says which field was wrong. A client's
+// new connection has its session when the one before is gone.
 
 import type { Config } from '../config.js'
 import { AmqpError, CONDITIONS } from '../errors.js'
 import type {
   AddressSpace,
-  AmqpConnection,
   Closeable,
   Delivery,
+  LinkClosed,
   Logger,
   Message,
   Outcome,
-  Principal,
   ServedLink
 } from '../host.js'
-import { controlAddress, isOwnedAddress, SUBSCRIPTION_SERVICE_ADDRESSES } from '../messages/addresses.js'
+import { controlAddress, SUBSCRIPTION_SERVICE_ADDRESSES } from '../messages/addresses.js'
 import {
   decodeRequest,
   encodeSubscriptions,
@@ -24,80 +24,114 @@ import {
   type SubscriptionRequest,
   type UnsubscribeRequest
 } from '../messages/requests.js'
-import type { SpaceMetrics } from '../metrics.js'
 import { Outbox } from '../outbox.js'
-import type { Qos } from '../mqtt/packets.js'
-import { isReservedTopic, isValidTopicFilter } from '../mqtt/topic.js'
-import { ClientSessions, type ClientSession } from './client-sessions.js'
-import { SubscriptionRecords, SUBSCRIPTION_STORE } from './subscription-records.js'
+import { ServiceConnection } from '../service-connection.js'
+import { ClientSessions, heldBy, type ClientSession } from './client-sessions.js'
+import { ClientTurns } from './client-turns.js'
+import { authorize, badFilters, filtersRefused, superseded } from './request-checks.js'
+import { NOBODY, SubscriptionRecords, SUBSCRIPTION_STORE, type Holder } from './subscription-records.js'
+import { Takeovers } from './takeovers.js'
 
-type User = Principal | 'service'
-
-/** Requests of one link that are not answered yet. */
-const WINDOW = 100
+/** Requests of one link that are not answered yet; those that wait for a takeover count, too. */
+const WINDOW = 1000
 
 export interface SubscriptionServiceOptions {
   readonly space: AddressSpace
   readonly config: () => Config
   readonly log: Logger
-  readonly metrics: SpaceMetrics
 }
+
+/** The service stops: what is asked of it is answered by the next one. */
+class Stopping extends Error {}
 
 export class SubscriptionService {
   readonly #options: SubscriptionServiceOptions
   readonly #sessions: ClientSessions
-  readonly #connection: AmqpConnection
+  readonly #connection: ServiceConnection
+  readonly #turns: ClientTurns
+  readonly #takeovers: Takeovers
+  readonly #onLost: () => void
   readonly #served: Closeable[] = []
-  /** client id → the end of its last request */
-  readonly #tails = new Map<string, Promise<void>>()
+  #stopping = false
 
   private constructor(
     options: SubscriptionServiceOptions,
     sessions: ClientSessions,
-    connection: AmqpConnection
+    connection: ServiceConnection,
+    turns: ClientTurns,
+    onLost: () => void
   ) {
     this.#options = options
     this.#sessions = sessions
     this.#connection = connection
-    options.metrics.gauge('mqtt_durable_sessions', () => sessions.durableCount)
+    this.#turns = turns
+    this.#takeovers = new Takeovers(
+      connection,
+      options.log,
+      () => options.config().services.takeoverTimeoutMs
+    )
+    this.#onLost = onLost
   }
 
-  /** Recovers the sessions, then serves. Rejects with AmqpError where the host refuses. */
-  static async start(options: SubscriptionServiceOptions): Promise<SubscriptionService> {
+  /**
+   * Takes the addresses, so that nobody else serves them, then recovers the sessions; requests wait for that. Rejects with
+   * AmqpError where the host refuses: `amqp:resource-locked` while another one is active. `onLost`: the host took the addresses away.
+   */
+  static async start(options: SubscriptionServiceOptions, onLost: () => void): Promise<SubscriptionService> {
     const { space, log } = options
-    const records = new SubscriptionRecords(await space.store(SUBSCRIPTION_STORE))
-    const sessions = new ClientSessions(space, records)
-    await sessions.recover(key =>
-      log.error({ key }, 'a subscription record cannot be read and was left alone')
-    )
-    const service = new SubscriptionService(options, sessions, await space.connect('service'))
+    const sessions = new ClientSessions(space, new SubscriptionRecords(await space.store(SUBSCRIPTION_STORE)))
+    let recovered: (() => void) | undefined
+    const turns = new ClientTurns(new Promise(resolve => (recovered = resolve)))
+    const connection = await ServiceConnection.open(space)
+    const service = new SubscriptionService(options, sessions, connection, turns, onLost)
     try {
-      for (const address of SUBSCRIPTION_SERVICE_ADDRESSES) {
+      for (const address of SUBSCRIPTION_SERVICE_ADDRESSES)
         service.#served.push(await space.serve(address, link => service.#onLink(link)))
-      }
-      return service
+      await sessions.recover(key =>
+        log.error({ key }, 'a subscription record cannot be read and was left alone')
+      )
     } catch (error) {
+      recovered?.()
       await service.stop()
       throw error
     }
+    recovered?.()
+    return service
   }
 
-  /** Takes no more requests, finishes those it took. */
+  get durableCount(): number {
+    return this.#sessions.durableCount
+  }
+
+  /** Finishes the request of each client that acts now, then lets the addresses go: others are asked again of the next service. */
   async stop(): Promise<void> {
+    this.#stopping = true
+    this.#takeovers.stop()
+    await this.#turns.idle()
     await Promise.all(this.#served.map(served => served.close()))
-    await Promise.all(this.#tails.values())
     await this.#connection.close()
   }
 
   #onLink(link: ServedLink): void {
     link.accept({
       window: WINDOW,
-      onDelivery: delivery => this.#onRequest(link.user, delivery),
-      onClosed: () => undefined
+      onDelivery: delivery => this.#onRequest(link, delivery),
+      onClosed: closed => this.#onLinkClosed(link, closed)
     })
   }
 
-  #onRequest(user: User, delivery: Delivery): void {
+  /** With the link of its gateway an inbox session is gone, unless it is announced again. */
+  #onLinkClosed(link: ServedLink, { cause }: LinkClosed): void {
+    if (this.#stopping) return
+    if (cause === 'orphaned') return this.#onLost()
+    for (const clientId of this.#sessions.announcedOver(link)) {
+      this.#turns.take(clientId, undefined, async () => {
+        if (this.#sessions.get(clientId)?.link === link) await this.#sessions.remove(clientId)
+      })
+    }
+  }
+
+  #onRequest(link: ServedLink, delivery: Delivery): void {
     let request: SubscriptionRequest
     try {
       request = decodeRequest(delivery.message)
@@ -105,22 +139,22 @@ export class SubscriptionService {
       delivery.settle(this.#refusal(error, undefined))
       return
     }
-    const { clientId } = request
-    const before = this.#tails.get(clientId) ?? Promise.resolve()
-    const tail = before.then(async () => {
-      delivery.settle(await this.#answer(user, request))
-      if (this.#tails.get(clientId) === tail) this.#tails.delete(clientId)
+    const { clientId, connection } = request
+    this.#turns.take(clientId, connection, async () => {
+      if (this.#stopping) return
+      const outcome = await this.#answer(link, request)
+      if (outcome !== undefined) delivery.settle(outcome)
     })
-    this.#tails.set(clientId, tail)
   }
 
-  async #answer(user: User, request: SubscriptionRequest): Promise<Outcome> {
+  /** undefined: none, the next service will be asked again. */
+  async #answer(link: ServedLink, request: SubscriptionRequest): Promise<Outcome | undefined> {
     try {
-      await this.#authorize(user, request)
-      await this.#perform(request)
+      await authorize(link.user, request)
+      await this.#perform(request, link)
       return { type: 'accepted' }
     } catch (error) {
-      return this.#refusal(error, request)
+      return error instanceof Stopping ? undefined : this.#refusal(error, request)
     }
   }
 
@@ -140,53 +174,37 @@ export class SubscriptionService {
     }
   }
 
-  /** A gateway asked for its users before; a pure AMQP client acts for itself. */
-  async #authorize(user: User, request: SubscriptionRequest): Promise<void> {
-    if (user === 'service') return
-    const { clientId } = request
-    if (!(await user.mayUse(clientId))) {
-      throw new AmqpError(
-        CONDITIONS.unauthorized,
-        `user ${user.name} may not use client id ${JSON.stringify(clientId)}`
-      )
-    }
-    if (request.type === 'list') await authorizeReply(user, request)
-    if (request.type !== 'subscribe') return
-    const refused: string[] = []
-    for (const filter of request.filters.keys()) if (!(await user.mayReceive(filter))) refused.push(filter)
-    if (refused.length > 0) {
-      throw new AmqpError(
-        CONDITIONS.unauthorized,
-        `user ${user.name} may not receive ${JSON.stringify(refused)}`
-      )
-    }
-  }
-
-  #perform(request: SubscriptionRequest): Promise<void> {
+  async #perform(request: SubscriptionRequest, link: ServedLink): Promise<void> {
     switch (request.type) {
       case 'list':
         return this.#list(request)
       case 'close':
-        return this.#close(request)
+        return this.#close(request, link)
       case 'subscribe':
         return this.#subscribe(request)
       case 'unsubscribe':
         return this.#unsubscribe(request)
+      case 'disconnected':
+        return this.#takeovers.answered(request.clientId, request.connection)
       default:
         return request satisfies never
     }
   }
 
-  async #list({ clientId, connection, replyTo, correlationId }: ListRequest): Promise<void> {
+  async #list(request: ListRequest): Promise<void> {
+    const { clientId, connection, replyTo, correlationId } = request
+    const holder = await this.#admit(request)
     const known = this.#sessions.get(clientId)
     const sessionPresent =
       known?.delivery === 'queue' && (connection === undefined || known.madeBy !== connection)
     if (known?.delivery === 'inbox') await this.#sessions.remove(clientId)
-    const session = await this.#sessions.openDurable(clientId, connection)
-    session.connection = connection
-    const { filters } = session
+    const { filters } = await this.#sessions.openDurable(clientId, holder)
+    const previousConnection = holder.former.at(-1)
     // ahead of stored messages: before the routes are there again (protocol.md 3)
-    await this.#reply(replyTo, encodeSubscriptions({ to: replyTo, correlationId, sessionPresent, filters }))
+    await this.#reply(
+      replyTo,
+      encodeSubscriptions({ to: replyTo, correlationId, sessionPresent, previousConnection, filters })
+    )
     await this.#sessions.establish(clientId)
   }
 
@@ -203,14 +221,47 @@ export class SubscriptionService {
     }
   }
 
-  async #close({ clientId, connection, delivery, end }: CloseRequest): Promise<void> {
-    const session = this.#sessions.get(clientId)
+  async #close(request: CloseRequest, link: ServedLink): Promise<void> {
+    const { clientId, connection, delivery, end } = request
     if (end) {
-      if (session?.connection === connection) await this.#sessions.remove(clientId)
+      if (this.#sessions.get(clientId)?.holder.connection === connection)
+        await this.#sessions.remove(clientId)
       return
     }
+    const holder = await this.#admit(request)
     await this.#sessions.remove(clientId)
-    if (delivery === 'inbox') this.#sessions.openInbox(clientId, connection)
+    if (delivery === 'inbox') this.#sessions.openInbox(clientId, holder, link)
+  }
+
+  /** Who has the session from now on: whoever asks, when the connection that has it is gone. */
+  async #admit({ clientId, connection, resume, replyTo }: ListRequest | CloseRequest): Promise<Holder> {
+    const session = this.#sessions.get(clientId)
+    const { connection: current, former = [] } = session?.holder ?? NOBODY
+    if (connection !== undefined && former.includes(connection)) throw superseded(clientId, connection)
+    if (
+      session !== undefined &&
+      current !== undefined &&
+      connection !== undefined &&
+      current !== connection
+    ) {
+      if (resume) throw superseded(clientId, connection)
+      await this.#sessions.announceNext(clientId, session, connection)
+      await this.#end(clientId, session, current)
+    }
+    return heldBy(session?.holder ?? NOBODY, connection, replyTo)
+  }
+
+  async #end(clientId: string, session: ClientSession, connection: string): Promise<void> {
+    const control = session.holder.control ?? controlAddress(clientId)
+    const ended = await this.#turns.yieldTo(
+      clientId,
+      connection,
+      this.#takeovers.end({ clientId, connection, control })
+    )
+    if (ended === 'stopped') throw new Stopping()
+    if (ended === 'answered') return
+    this.#options.log.debug({ clientId, ended }, 'a connection was taken over without its answer')
+    await this.#sessions.expel(clientId, session)
   }
 
   async #subscribe(request: SubscribeRequest): Promise<void> {
@@ -222,24 +273,13 @@ export class SubscriptionService {
         `the session of client ${clientId} ended with its connection`
       )
     }
-    const bad = this.#badFilters(session, request.filters)
-    if (bad.size > 0 && (!partial || bad.size === request.filters.size)) {
-      throw new AmqpError(
-        CONDITIONS.preconditionFailed,
-        `filters that cannot be subscribed to: ${listed(bad)}`,
-        codesOf(bad)
-      )
-    }
+    const bad = badFilters(session?.filters, request.filters, this.#options.config().limits)
+    if (bad.size > 0 && (!partial || bad.size === request.filters.size)) throw filtersRefused(bad)
     const good = new Map([...request.filters].filter(([filter]) => !bad.has(filter)))
-    const taker = session ?? (await this.#sessions.openDurable(clientId, connection))
+    const taker =
+      session ?? (await this.#sessions.openDurable(clientId, heldBy(NOBODY, connection, undefined)))
     await this.#sessions.subscribe(clientId, taker, good)
-    if (bad.size > 0) {
-      throw new AmqpError(
-        CONDITIONS.preconditionFailed,
-        `filters that cannot be subscribed to: ${listed(bad)}`,
-        codesOf(bad)
-      )
-    }
+    if (bad.size > 0) throw filtersRefused(bad)
   }
 
   async #unsubscribe({ clientId, connection, filters }: UnsubscribeRequest): Promise<void> {
@@ -247,48 +287,12 @@ export class SubscriptionService {
     if (session !== undefined) await this.#sessions.unsubscribe(clientId, session, filters)
   }
 
-  /** The session of a request that may act for it: a former connection changes nothing. */
+  /** The session of a request that may act for it: a former connection, and one that waits, change nothing. */
   #current(clientId: string, connection: string | undefined): ClientSession | undefined {
     const session = this.#sessions.get(clientId)
-    if (session?.connection === undefined || connection === undefined || session.connection === connection)
-      return session
-    throw new AmqpError(
-      CONDITIONS.notAllowed,
-      `connection ${connection} is not the one that client ${clientId} uses now`
-    )
-  }
-
-  /** Filter → why not. */
-  #badFilters(session: ClientSession | undefined, filters: ReadonlyMap<string, Qos>): Map<string, string> {
-    const { filtersPerClient, topicLevels, topicBytes } = this.#options.config().limits
-    const bad = new Map<string, string>()
-    let count = session?.filters.size ?? 0
-    for (const filter of filters.keys()) {
-      const fresh = session?.filters.has(filter) !== true
-      if (!isValidTopicFilter(filter, topicLevels) || Buffer.byteLength(filter) > topicBytes)
-        bad.set(filter, 'is no valid topic filter')
-      else if (isReservedTopic(filter)) bad.set(filter, 'is reserved')
-      else if (fresh && count >= filtersPerClient)
-        bad.set(filter, `is over the limit of ${filtersPerClient} filters`)
-      else if (fresh) count += 1
-    }
-    return bad
+    if (session === undefined || connection === undefined) return session
+    const { connection: current, former } = session.holder
+    if (current === connection || (current === undefined && !former.includes(connection))) return session
+    throw superseded(clientId, connection)
   }
 }
-
-/** The service lends nobody its right to send: a user's reply goes to the user's own control address, or where the user may send. */
-async function authorizeReply(user: Principal, { clientId, replyTo }: ListRequest): Promise<void> {
-  if (replyTo === controlAddress(clientId)) return
-  if (!isOwnedAddress(replyTo) && (await user.maySend(replyTo))) return
-  throw new AmqpError(
-    CONDITIONS.notAllowed,
-    `reply-to ${JSON.stringify(replyTo)} is not an address of client ${clientId}`
-  )
-}
-
-const listed = (bad: ReadonlyMap<string, string>): string =>
-  [...bad].map(([filter, why]) => `${JSON.stringify(filter)} ${why}`).join(', ')
-
-/** MQTT 5.0 reason codes as strings: 0x97 quota exceeded, 0x8f topic filter invalid. */
-const codesOf = (bad: ReadonlyMap<string, string>): ReadonlyMap<string, string> =>
-  new Map([...bad].map(([filter, why]) => [filter, String(why.startsWith('is over') ? 0x97 : 0x8f)]))

@@ -90,11 +90,11 @@ describe('the life of an address space', () => {
         changedSpace(space, {
           serve: (address, onLink) =>
             address === SUBSCRIPTION_SERVICE_ADDRESSES[1]
-              ? Promise.reject(new AmqpError('amqp:resource-locked', 'as the test wants'))
+              ? Promise.reject(new AmqpError('amqp:unauthorized-access', 'as the test wants'))
               : space.serve(address, onLink)
         })
     })
-    assert.match(failure(gateway.status()).reason, /amqp:resource-locked/)
+    assert.match(failure(gateway.status()).reason, /amqp:unauthorized-access/)
     await assertServesNothing(gateway.space)
     assert.deepEqual(gateway.host.metrics.samples(), [])
     await gateway.hooks.addressSpaceChanged(gateway.space)

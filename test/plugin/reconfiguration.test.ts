@@ -8,6 +8,7 @@ import { changedSpace, mqttOptions, RunningGateway } from '../fixtures/gateway.j
 import { HeldPublications, RELEASED } from '../fixtures/held-publications.js'
 import { connect, PINGREQ, publish } from '../fixtures/mqtt-bytes.js'
 import type { MqttSocket } from '../fixtures/mqtt-socket.js'
+import { ServiceClient } from '../fixtures/service-client.js'
 
 const SCHEMA = JSON.parse(
   readFileSync(new URL('../../schemas/config.schema.json', import.meta.url), 'utf8')
@@ -154,6 +155,17 @@ describe('a changed configuration', () => {
       const client = await gateway.connect('client')
       await change(withOption('services.timeoutMs', 50))
       assert.deepEqual(await client.subscribe(['t', 1]), [0x80])
+    },
+    'services.takeoverTimeoutMs': async () => {
+      await start({ mqtt: withOption('services.takeoverTimeoutMs', 3_600_000) })
+      const amqp = await gateway.space.connect('service')
+      const [former, next] = ['former', 'next'].map(connection => new ServiceClient(amqp, 'x', connection))
+      await former?.attachControl()
+      await next?.attachControl()
+      assert.equal(await former?.list(), 'accepted')
+      await change(withOption('services.takeoverTimeoutMs', 50))
+      // the former one does not answer
+      assert.equal(await next?.list(), 'accepted')
     },
     'limits.connections': async () => {
       await start()

@@ -41,10 +41,22 @@ describe('requests to the Subscription Service', () => {
       connection: 'c1',
       user: 'u',
       replyTo: '$mqtt.to.x.control',
+      resume: true,
       correlationId: '$mqtt.to.a%2F%C3%BC.publish'
     },
-    { type: 'close', clientId: 'a', connection: 'c1', user: undefined, delivery: 'inbox', end: true },
-    { type: 'close', clientId: 'to', connection: undefined, user: undefined, delivery: 'queue', end: false },
+    {
+      ...{ type: 'close', clientId: 'a', connection: 'c1', user: undefined, delivery: 'inbox' },
+      ...{ end: true, resume: false, replyTo: undefined }
+    },
+    {
+      ...{ type: 'close', clientId: 'a', connection: 'c1', user: undefined, delivery: 'inbox' },
+      ...{ end: false, resume: true, replyTo: '$mqtt.gw.0b0e7a3c-7d6f-4c6e-9f0a-0d4b6f6f2a11.control' }
+    },
+    {
+      ...{ type: 'close', clientId: 'to', connection: undefined, user: undefined, delivery: 'queue' },
+      ...{ end: false, resume: false, replyTo: undefined }
+    },
+    { type: 'disconnected', clientId: 'a', connection: 'c1', user: undefined },
     {
       type: 'subscribe',
       clientId: 'a',

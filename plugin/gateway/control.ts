@@ -1,0 +1,95 @@
+// The gateway's control address: orders of the Subscription Service for all clients of the gateway.
+// Rule: an order is answered when nothing is left of the connection it names; one that is not here is gone already.
+
+import { randomUUID } from 'node:crypto'
+import { BridgeError } from '../errors.js'
+import type { AmqpConnection, Delivery, Logger, Receiver } from '../host.js'
+import { gatewayControlAddress } from '../messages/addresses.js'
+import { decodeDisconnect, type DisconnectOrder } from '../messages/orders.js'
+import type { Clients } from './clients.js'
+import type { SubscriptionRequests } from './subscription-requests.js'
+import { within } from './within.js'
+
+/** Orders that are obeyed at once. */
+const WINDOW = 1000
+/** ms between attempts to attach again, doubled each time. */
+const MIN_DELAY_MS = 10
+const MAX_DELAY_MS = 500
+
+export interface ControlOptions {
+  readonly connection: AmqpConnection
+  readonly clients: Clients
+  readonly requests: SubscriptionRequests
+  /** what a client may take to end before it is cut off */
+  readonly timeoutMs: () => number
+  readonly log: Logger
+}
+
+export class Control {
+  /** clients name it where orders for them go */
+  readonly address = gatewayControlAddress(randomUUID())
+  #options: ControlOptions | undefined
+  #receiver: Receiver | undefined
+  #delay: NodeJS.Timeout | undefined
+  #delayMs = MIN_DELAY_MS
+  #closed = false
+
+  /** Receives orders from now on. Rejects with AmqpError. */
+  async open(options: ControlOptions): Promise<void> {
+    this.#options = options
+    await this.#attach(options)
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    clearTimeout(this.#delay)
+    await this.#receiver?.close()
+  }
+
+  async #attach(options: ControlOptions): Promise<void> {
+    const receiver = await options.connection.openReceiver({
+      address: this.address,
+      window: WINDOW,
+      exclusive: true,
+      onDelivery: delivery => void this.#onDelivery(delivery),
+      onClosed: () => {
+        this.#receiver = undefined
+        this.#attachLater(options)
+      }
+    })
+    this.#delayMs = MIN_DELAY_MS
+    if (this.#closed) await receiver.close()
+    else this.#receiver = receiver
+  }
+
+  #attachLater(options: ControlOptions): void {
+    if (this.#closed) return
+    this.#delay = setTimeout(() => {
+      this.#attach(options).catch((error: unknown) => {
+        options.log.warn({ address: this.address, err: error }, 'orders of the service cannot be received')
+        this.#attachLater(options)
+      })
+    }, this.#delayMs)
+    this.#delayMs = Math.min(2 * this.#delayMs, MAX_DELAY_MS)
+  }
+
+  async #onDelivery(delivery: Delivery): Promise<void> {
+    const order = decodeDisconnect(delivery.message)
+    if (order !== undefined) await this.#obey(order)
+    delivery.settle({ type: 'accepted' })
+  }
+
+  async #obey({ clientId, connection, reason }: DisconnectOrder): Promise<void> {
+    if (this.#options === undefined) return
+    const { clients, requests, timeoutMs, log } = this.#options
+    const client = clients.having(connection)
+    if (client !== undefined) {
+      log.debug({ clientId, reason }, 'the service ends a client')
+      const error = new BridgeError('sessionTakenOver', 'a connection elsewhere has this client id')
+      client.leave(error)
+      await within(timeoutMs(), clients.gone(connection))
+      await client.end(error)
+    }
+    await requests.answer(clientId, connection)
+  }
+}

@@ -1,0 +1,83 @@
+// What a request to the Subscription Service may ask for: the rights of its user, and the filters that can be subscribed to.
+// Rule: a refusal names what was refused, and the service lends nobody its own rights.
+
+import type { Config } from '../config.js'
+import { AmqpError, CONDITIONS } from '../errors.js'
+import type { Principal } from '../host.js'
+import { controlAddress, isOwnedAddress } from '../messages/addresses.js'
+import type { SubscriptionRequest } from '../messages/requests.js'
+import type { Qos } from '../mqtt/packets.js'
+import { isReservedTopic, isValidTopicFilter } from '../mqtt/topic.js'
+
+/** A gateway asked for its users before; a pure AMQP client acts for itself. Rejects with AmqpError. */
+export async function authorize(user: Principal | 'service', request: SubscriptionRequest): Promise<void> {
+  if (user === 'service') return
+  const { clientId } = request
+  if (!(await user.mayUse(clientId))) {
+    throw new AmqpError(
+      CONDITIONS.unauthorized,
+      `user ${user.name} may not use client id ${JSON.stringify(clientId)}`
+    )
+  }
+  if ((request.type === 'list' || request.type === 'close') && request.replyTo !== undefined)
+    await authorizeReply(user, clientId, request.replyTo)
+  if (request.type !== 'subscribe') return
+  const refused: string[] = []
+  for (const filter of request.filters.keys()) if (!(await user.mayReceive(filter))) refused.push(filter)
+  if (refused.length > 0) {
+    throw new AmqpError(
+      CONDITIONS.unauthorized,
+      `user ${user.name} may not receive ${JSON.stringify(refused)}`
+    )
+  }
+}
+
+/** The service lends nobody its right to send: replies and orders go to the user's own control address, or where the user may send. */
+async function authorizeReply(user: Principal, clientId: string, replyTo: string): Promise<void> {
+  if (replyTo === controlAddress(clientId)) return
+  if (!isOwnedAddress(replyTo) && (await user.maySend(replyTo))) return
+  throw new AmqpError(
+    CONDITIONS.notAllowed,
+    `reply-to ${JSON.stringify(replyTo)} is not an address of client ${clientId}`
+  )
+}
+
+/** Filter → why not. `held`: those the session has. */
+export function badFilters(
+  held: ReadonlyMap<string, Qos> | undefined,
+  filters: ReadonlyMap<string, Qos>,
+  { filtersPerClient, topicLevels, topicBytes }: Config['limits']
+): Map<string, string> {
+  const bad = new Map<string, string>()
+  let count = held?.size ?? 0
+  for (const filter of filters.keys()) {
+    const fresh = held?.has(filter) !== true
+    if (!isValidTopicFilter(filter, topicLevels) || Buffer.byteLength(filter) > topicBytes)
+      bad.set(filter, 'is no valid topic filter')
+    else if (isReservedTopic(filter)) bad.set(filter, 'is reserved')
+    else if (fresh && count >= filtersPerClient)
+      bad.set(filter, `is over the limit of ${filtersPerClient} filters`)
+    else if (fresh) count += 1
+  }
+  return bad
+}
+
+/** The refusal of `bad`; its info has MQTT 5.0 reason codes as strings: 0x97 quota exceeded, 0x8f topic filter invalid. */
+export function filtersRefused(bad: ReadonlyMap<string, string>): AmqpError {
+  const listed = [...bad].map(([filter, why]) => `${JSON.stringify(filter)} ${why}`).join(', ')
+  const codes = [...bad].map(
+    ([filter, why]) => [filter, String(why.startsWith('is over') ? 0x97 : 0x8f)] as const
+  )
+  return new AmqpError(
+    CONDITIONS.preconditionFailed,
+    `filters that cannot be subscribed to: ${listed}`,
+    new Map(codes)
+  )
+}
+
+/** What a connection is told that does not have its client's session, or not any more. */
+export const superseded = (clientId: string, connection: string): AmqpError =>
+  new AmqpError(
+    CONDITIONS.notAllowed,
+    `connection ${connection} is not the one that client ${clientId} uses now`
+  )

@@ -1,0 +1,93 @@
+// One active Subscription Service per space, and who waits for its place.
+// Rule: the host decides who is active, for it lets one alone serve the addresses; taking over is a restart. Who stands by asks
+// again and again, for hosts have no event that says that an address is free.
+
+import { AmqpError, CONDITIONS } from '../errors.js'
+import type { SpaceMetrics } from '../metrics.js'
+import { SubscriptionService, type SubscriptionServiceOptions } from './subscription-service.js'
+
+/** ms between attempts, doubled each time. */
+const MIN_DELAY_MS = 20
+const MAX_DELAY_MS = 500
+
+export interface StandbyOptions extends SubscriptionServiceOptions {
+  readonly metrics: SpaceMetrics
+}
+
+export class SubscriptionStandby {
+  readonly #options: SubscriptionServiceOptions
+  #active: SubscriptionService | undefined
+  /** the attempts to become active, and what comes before them */
+  #waiting: Promise<void> = Promise.resolve()
+  #delay: { readonly timer: NodeJS.Timeout; readonly over: () => void } | undefined
+  #stopped = false
+
+  private constructor({ metrics, ...options }: StandbyOptions) {
+    this.#options = options
+    metrics.gauge('mqtt_durable_sessions', () => this.#active?.durableCount ?? 0)
+  }
+
+  /** Resolves when it is active, or stands by. Rejects with AmqpError where the host refuses it. */
+  static async start(options: StandbyOptions): Promise<SubscriptionStandby> {
+    const standby = new SubscriptionStandby(options)
+    if (await standby.#activate()) return standby
+    options.log.info({}, 'another subscription service is active: this one stands by')
+    standby.#waiting = standby.#standBy()
+    return standby
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    clearTimeout(this.#delay?.timer)
+    this.#delay?.over()
+    await this.#waiting
+    const active = this.#active
+    this.#active = undefined
+    await active?.stop()
+  }
+
+  /** False where another one is active. */
+  async #activate(): Promise<boolean> {
+    try {
+      const service: SubscriptionService = await SubscriptionService.start(this.#options, () =>
+        this.#lost(service)
+      )
+      this.#active = service
+      return true
+    } catch (error) {
+      if (error instanceof AmqpError && error.condition === CONDITIONS.resourceLocked) return false
+      throw error
+    }
+  }
+
+  /** The host took the addresses away. */
+  #lost(service: SubscriptionService): void {
+    if (this.#stopped || this.#active !== service) return
+    const { log } = this.#options
+    this.#active = undefined
+    log.warn({}, 'the host lost the subscription service: it starts again')
+    this.#waiting = service
+      .stop()
+      .catch((error: unknown) => log.debug({ err: error }, 'a service that was lost was not closed'))
+      .then(() => this.#standBy())
+  }
+
+  async #standBy(): Promise<void> {
+    const { log } = this.#options
+    for (let delayMs = MIN_DELAY_MS; !this.#stopped; delayMs = Math.min(2 * delayMs, MAX_DELAY_MS)) {
+      await this.#pause(delayMs)
+      if (this.#stopped) return
+      try {
+        if (!(await this.#activate())) continue
+        log.info({}, 'the subscription service is active now')
+        return
+      } catch (error) {
+        log.warn({ err: error }, 'a subscription service that stands by could not start')
+      }
+    }
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise(resolve => (this.#delay = { timer: setTimeout(resolve, ms), over: resolve }))
+  }
+}
