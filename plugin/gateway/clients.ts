@@ -16,7 +16,7 @@ export class Clients {
   readonly #clients = new Map<string, RegisteredClient>()
   /** those that are on their way out, too */
   readonly #byConnection = new Map<string, RegisteredClient>()
-  readonly #onGone = new Map<string, () => void>()
+  readonly #onGone = new Map<string, (() => void)[]>()
 
   get size(): number {
     return this.#clients.size
@@ -35,7 +35,7 @@ export class Clients {
   release(clientId: string, client: RegisteredClient): void {
     if (this.#clients.get(clientId) === client) this.#clients.delete(clientId)
     this.#byConnection.delete(client.connection)
-    this.#onGone.get(client.connection)?.()
+    for (const gone of this.#onGone.get(client.connection) ?? []) gone()
     this.#onGone.delete(client.connection)
   }
 
@@ -44,9 +44,11 @@ export class Clients {
     return this.#byConnection.get(connection)
   }
 
-  /** Resolves when nothing is left of `connection`. One waits at a time. */
+  /** Resolves when nothing is left of `connection`. */
   gone(connection: string): Promise<void> {
     if (!this.#byConnection.has(connection)) return Promise.resolve()
-    return new Promise(resolve => this.#onGone.set(connection, resolve))
+    return new Promise(resolve =>
+      this.#onGone.set(connection, [...(this.#onGone.get(connection) ?? []), resolve])
+    )
   }
 }

@@ -28,7 +28,6 @@ export interface ControlOptions {
 export class Control {
   /** clients name it where orders for them go */
   readonly address = gatewayControlAddress(randomUUID())
-  #options: ControlOptions | undefined
   #receiver: Receiver | undefined
   #delay: NodeJS.Timeout | undefined
   #delayMs = MIN_DELAY_MS
@@ -36,7 +35,6 @@ export class Control {
 
   /** Receives orders from now on. Rejects with AmqpError. */
   async open(options: ControlOptions): Promise<void> {
-    this.#options = options
     await this.#attach(options)
   }
 
@@ -51,7 +49,11 @@ export class Control {
       address: this.address,
       window: WINDOW,
       exclusive: true,
-      onDelivery: delivery => void this.#onDelivery(delivery),
+      onDelivery: delivery => {
+        this.#onDelivery(options, delivery).catch((error: unknown) =>
+          options.log.error({ err: error }, 'an order of the service could not be obeyed')
+        )
+      },
       onClosed: () => {
         this.#receiver = undefined
         this.#attachLater(options)
@@ -73,23 +75,24 @@ export class Control {
     this.#delayMs = Math.min(2 * this.#delayMs, MAX_DELAY_MS)
   }
 
-  async #onDelivery(delivery: Delivery): Promise<void> {
+  async #onDelivery(options: ControlOptions, delivery: Delivery): Promise<void> {
     const order = decodeDisconnect(delivery.message)
-    if (order !== undefined) await this.#obey(order)
+    if (order !== undefined) await obey(options, order)
     delivery.settle({ type: 'accepted' })
   }
+}
 
-  async #obey({ clientId, connection, reason }: DisconnectOrder): Promise<void> {
-    if (this.#options === undefined) return
-    const { clients, requests, timeoutMs, log } = this.#options
-    const client = clients.having(connection)
-    if (client !== undefined) {
-      log.debug({ clientId, reason }, 'the service ends a client')
-      const error = new BridgeError('sessionTakenOver', 'a connection elsewhere has this client id')
-      client.leave(error)
-      await within(timeoutMs(), clients.gone(connection))
-      await client.end(error)
-    }
-    await requests.answer(clientId, connection)
+async function obey(
+  { clients, requests, timeoutMs, log }: ControlOptions,
+  { clientId, connection, reason }: DisconnectOrder
+): Promise<void> {
+  const client = clients.having(connection)
+  if (client !== undefined) {
+    log.debug({ clientId, reason }, 'the service ends a client')
+    const error = new BridgeError('sessionTakenOver', 'a connection elsewhere has this client id')
+    client.leave(error)
+    await within(timeoutMs(), clients.gone(connection))
+    await client.end(error)
   }
+  await requests.answer(clientId, connection)
 }

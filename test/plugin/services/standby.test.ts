@@ -1,9 +1,11 @@
 // One active Subscription Service and others that stand by: the place of one that stops, or is killed at any step, is taken.
 
 import assert from 'node:assert/strict'
+import { publishAddress } from '../../../plugin/messages/addresses.js'
 import { mqttOptions, RunningGateway, type GatewayOptions } from '../../fixtures/gateway.js'
 import { Killable } from '../../fixtures/killable.js'
 import { connect, publish } from '../../fixtures/mqtt-bytes.js'
+import { ServiceClient } from '../../fixtures/service-client.js'
 
 const CONNACK = { cmd: 'connack', sessionPresent: false, returnCode: 0 }
 const ACTIVE = 'the subscription service is active now'
@@ -132,6 +134,48 @@ describe('a Subscription Service that stands by', () => {
     }
     // at least: the request, the order, the end, its answer, the answer to the order, the outcome
     assert.ok(step > 6, `${step} steps`)
+  })
+
+  it('gives a durable session to its newer connection wherever in the takeover the active one is killed', async () => {
+    const host = await startHost()
+    const amqp = await host.space.connect('service')
+    let killed = true
+    let step = 0
+    for (; killed; step++) {
+      const killable = new Killable()
+      const service = await startService({ wrap: killable.wrap })
+      const standby = await startService()
+      const [first, second] = ['c1', 'c2'].map(connection => {
+        return new ServiceClient(amqp, `client-${step}`, connection, true)
+      })
+      assert.ok(first && second)
+      await first.attachControl()
+      await second.attachControl()
+      assert.deepEqual([await first.list(), await first.subscribe('a')], ['accepted', 'accepted'])
+      first.obeys = true
+      let done = 0
+      killable.onStep = () => {
+        if (done++ === step) killable.kill()
+      }
+      assert.equal(await second.list(), 'accepted')
+      const { body } = second.received.at(-1) ?? assert.fail('no reply')
+      assert.deepEqual(body, { type: 'value', value: new Map([['a', '1']]) })
+      assert.equal(await first.subscribe('b'), 'amqp:not-allowed')
+      assert.equal(await second.subscribe('c'), 'accepted')
+      const queue = publishAddress(second.clientId)
+      const filters = (await host.space.routes.list(queue)).map(({ filter }) => filter)
+      assert.deepEqual(filters.sort(), ['a', 'c'])
+      // until there are no more steps
+      killed = done > step
+      for (const client of [first, second]) await client.end()
+      for (const each of [standby, service]) {
+        each.take('error')
+        await each.stop()
+        running.splice(running.indexOf(each), 1)
+      }
+    }
+    // the request, the record, the order, its answer, the outcome of that, the record, the reply, queue and routes, the outcome
+    assert.ok(step > 9, `${step} steps`)
   })
 
   it('ends a client whose id was taken while its gateway was cut off, and the newer one stays', async () => {
