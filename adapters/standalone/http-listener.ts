@@ -105,11 +105,12 @@ function pathOf({ url = '' }: IncomingMessage): string {
   return url.split('?', 1)[0] ?? ''
 }
 
-function listen(server: Server, { host, port }: HttpListenerOptions): Promise<AddressInfo> {
+function listen(server: Server, { host, port, log }: HttpListenerOptions): Promise<AddressInfo> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
     server.listen({ host, port }, () => {
       server.off('error', reject)
+      server.on('error', err => log.error({ err }, 'an HTTP connection could not be accepted'))
       resolve(server.address() as AddressInfo)
     })
   })
