@@ -4,6 +4,7 @@ import { AmqpError } from '../../plugin/errors.js'
 import type {
   AddressSpace,
   AmqpConnection,
+  Credentials,
   LinkError,
   Logger,
   Message,
@@ -24,9 +25,18 @@ export interface CoreConnection extends AmqpConnection {
 /** A space of the core, as the listener uses it. */
 export interface CoreSpace extends Pick<AddressSpace, 'name' | 'capabilities' | 'authenticate'> {
   connect(as: Principal): Promise<CoreConnection>
+  /** The plugin in another process; undefined: none may connect. */
+  readonly service?: CoreService | undefined
+}
+
+export interface CoreService {
+  knows(credentials: Credentials): boolean
+  connect(): Promise<CoreConnection>
 }
 
 export interface BridgeContext {
+  /** the client is the plugin in another process: its deliveries say more */
+  readonly service: boolean
   readonly connection: CoreConnection
   /** Encodes a message that many receivers get one after the other only once. */
   readonly encode: (message: Message) => EncodedMessage

@@ -2,7 +2,7 @@
 // Rule: the core's connection ends when the client's does, and the same way: closed when the client said so, lost otherwise.
 
 import type { Socket } from 'node:net'
-import { AmqpError } from '../../plugin/errors.js'
+import { AmqpError, CONDITIONS } from '../../plugin/errors.js'
 import type { LinkError, Logger, Message, Principal } from '../../plugin/host.js'
 import { FrameReader } from '../rhea/frame-reader.js'
 import type { EncodedMessage } from '../rhea/message.js'
@@ -20,6 +20,9 @@ export interface ClientOptions extends ServerOptions {
   readonly openTimeoutMs: number
   readonly encode: (message: Message) => EncodedMessage
 }
+
+/** Links of a connection of the plugin elsewhere: one for each client that has a will, say. */
+const SERVICE_LINKS = 65_536
 
 export class AmqpClient {
   readonly #socket: Socket
@@ -63,13 +66,13 @@ export class AmqpClient {
       const reader = new FrameReader(SASL_MAX_FRAME_SIZE)
       const user = await login(this.#socket, reader, this.#space, log)
       if (user === undefined) return
-      const connection = await this.#space.connect(user)
+      const connection = await this.#connect(user)
       if (this.#socket.destroyed) connection.lose()
       else
         this.#server = new ServerConnection(
           this.#socket,
           reader,
-          this.#options,
+          user === 'service' ? { ...this.#options, maxLinks: SERVICE_LINKS } : this.#options,
           this.#handlers(connection, user)
         )
     } catch (error) {
@@ -81,9 +84,17 @@ export class AmqpClient {
     }
   }
 
-  #handlers(connection: CoreConnection, { name: user }: Principal): ServerHandlers {
+  #connect(user: Principal | 'service'): Promise<CoreConnection> {
+    if (user !== 'service') return this.#space.connect(user)
+    if (this.#space.service === undefined) throw new AmqpError(CONDITIONS.unauthorized, 'no service here')
+    return this.#space.service.connect()
+  }
+
+  #handlers(connection: CoreConnection, who: Principal | 'service'): ServerHandlers {
+    const service = who === 'service'
+    const user = service ? who : who.name
     const { log, encode } = this.#options
-    const context: BridgeContext = { connection, encode, refusal: makeRefusal(log) }
+    const context: BridgeContext = { service, connection, encode, refusal: makeRefusal(log) }
     return {
       onOpen: containerId => {
         clearTimeout(this.#opening)

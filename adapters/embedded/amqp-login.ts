@@ -6,9 +6,11 @@ import type { Socket } from 'node:net'
 import type { AddressSpace, Credentials, Logger, Principal } from '../../plugin/host.js'
 import type { FrameReader } from '../rhea/frame-reader.js'
 import { AMQP_HEADER, readSaslInit, SASL_HEADER, saslMechanisms, saslOutcome } from '../rhea/sasl-server.js'
+import type { CoreSpace } from './amqp-bridge.js'
 import type { SaslMechanism } from '../rhea/sasl-server.js'
 
-type Authenticator = Pick<AddressSpace, 'authenticate'>
+type Authenticator = Pick<AddressSpace, 'authenticate'> & Pick<CoreSpace, 'service'>
+type Answer = Principal | 'service'
 
 /** The mechanisms that can work for somebody: ANONYMOUS only where nobody needs a name. */
 export async function offeredMechanisms(space: Authenticator): Promise<readonly SaslMechanism[]> {
@@ -22,7 +24,7 @@ export async function login(
   reader: FrameReader,
   space: Authenticator,
   log: Logger
-): Promise<Principal | undefined> {
+): Promise<Answer | undefined> {
   const header = await pull(socket, reader, () => reader.header())
   if (header === undefined) return undefined
   if (header.equals(AMQP_HEADER)) {
@@ -47,11 +49,15 @@ async function authenticate(
   space: Authenticator,
   credentials: Credentials | undefined,
   log: Logger
-): Promise<Principal | undefined> {
+): Promise<Answer | undefined> {
   if (credentials === undefined) {
     log.warn({ peer: peerOf(socket) }, 'an AMQP client asked for a SASL mechanism that is not offered')
     socket.end(saslOutcome('auth'))
     return undefined
+  }
+  if (space.service?.knows(credentials) === true) {
+    socket.write(saslOutcome('ok'))
+    return 'service'
   }
   const answer = await space.authenticate(credentials).catch((error: unknown) => {
     log.error({ err: error }, 'an AMQP client could not be authenticated')

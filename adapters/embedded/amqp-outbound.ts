@@ -6,6 +6,7 @@ import type { LinkClosed, LinkError, Outcome, Receiver } from '../../plugin/host
 import { bytesForDelivery } from '../rhea/message.js'
 import type { OutboundLink } from '../rhea/outbound-link.js'
 import { kindOf, type BridgeContext } from './amqp-bridge.js'
+import { makeTag } from './management-protocol.js'
 import type { EmbeddedDelivery } from './consumer.js'
 
 /** Deliveries that the core may have on the way to the link. */
@@ -34,6 +35,7 @@ export async function bridgeOutbound(link: OutboundLink, context: BridgeContext)
       address: dynamic ? undefined : address,
       kind: kindOf(capabilities),
       browse: distributionMode === 'copy',
+      capabilities,
       window: 0,
       onDelivery: delivery => bridge.deliver(delivery),
       onClosed: ({ error }) => link.close(error)
@@ -66,11 +68,15 @@ class OutboundBridge {
   }
 
   deliver(delivery: EmbeddedDelivery): void {
-    const { message, deliveryCount } = delivery
+    const { message, id } = delivery
+    // the plugin elsewhere gets the header as it was, and the count in the tag
+    const { service } = this.#context
+    const deliveryCount = service ? message.deliveryCount : delivery.deliveryCount
+    const tag = service ? makeTag(delivery.deliveryCount - message.deliveryCount, id) : undefined
     const ttlMs = message.ttlMs === undefined ? undefined : delivery.remainingMs(Date.now())
     const bytes = bytesForDelivery(this.#context.encode(message), { deliveryCount, ttlMs })
     if (bytes.length > this.#link.maxMessageSize) delivery.settle(TOO_LONG)
-    else if (!this.#link.send(bytes, outcome => delivery.settle(outcome))) delivery.settle(RELEASED)
+    else if (!this.#link.send(bytes, outcome => delivery.settle(outcome), tag)) delivery.settle(RELEASED)
     else if (this.#link.presettled) delivery.settle(ACCEPTED)
     if (!this.#draining && this.#link.reserved <= BATCH / 2) this.#grant()
   }

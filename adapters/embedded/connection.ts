@@ -28,6 +28,8 @@ interface Link {
 
 export interface EmbeddedReceiverOptions extends Omit<ReceiverOptions, 'onDelivery'> {
   readonly onDelivery: (delivery: EmbeddedDelivery) => void
+  /** of the source, as the AMQP client named them */
+  readonly capabilities?: readonly string[] | undefined
 }
 
 const CLEAN: LinkClosed = { cause: 'clean' }
@@ -58,7 +60,7 @@ export class EmbeddedConnection implements AmqpConnection {
     const allowed = maySendTo(this.#who, address, served)
     if (!(typeof allowed === 'boolean' ? allowed : await allowed)) throw refusal('send to', address)
     this.#assertOpen()
-    if (served) return this.#servedSender(address, { ...options, name })
+    if (served) return await this.#servedSender(address, { ...options, name })
     this.#broker.checkSend(address, kind)
     return this.#sender(name, options, (message, onOutcome) =>
       this.#broker.send(address, message, onOutcome, kind)
@@ -115,7 +117,7 @@ export class EmbeddedConnection implements AmqpConnection {
     return sender
   }
 
-  #servedSender(address: string, options: SenderOptions): Sender {
+  async #servedSender(address: string, options: SenderOptions): Promise<Sender> {
     const link: Link = {
       leave: closed => {
         sender.leave(closed)
@@ -123,10 +125,10 @@ export class EmbeddedConnection implements AmqpConnection {
       },
       detach: ({ error }) => sender.detach(error)
     }
-    const sender = this.#broker.options.served.open(address, options, this.#who, () =>
-      this.#links.delete(link)
-    )
+    const { served } = this.#broker.options
+    const { sender, decided } = served.open(address, options, this.#who, () => this.#links.delete(link))
     this.#links.add(link)
+    if (decided !== undefined) await decided
     return sender
   }
 

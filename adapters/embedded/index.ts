@@ -1,6 +1,6 @@
 // The embedded host's broker core: an address space in this process.
 
-export { openEmbeddedSpace, type EmbeddedSpace, type EmbeddedSpaceOptions } from './space.js'
+export { openEmbeddedSpace, EmbeddedSpace, type EmbeddedSpaceOptions } from './space.js'
 export { EmbeddedConnection, type EmbeddedReceiverOptions } from './connection.js'
 export type { EmbeddedDelivery } from './consumer.js'
 export { DEFAULT_LIMITS, type Limits } from './limits.js'

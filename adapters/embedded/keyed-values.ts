@@ -6,6 +6,9 @@ import { EncodedMessage, encodeMessage } from '../rhea/message.js'
 import { prefixRange, valuePrefix } from './keys.js'
 import type { Store } from './store.js'
 
+/** Entries of a page at most. */
+const PAGE_ENTRIES = 1000
+
 export class KeyedValues implements KeyedStore {
   readonly #store: Store
   readonly #name: string
@@ -32,6 +35,17 @@ export class KeyedValues implements KeyedStore {
   async delete(key: string): Promise<void> {
     this.#store.delete(valuePrefix(this.#name, key))
     await this.#store.durable()
+  }
+
+  /**
+   * Keys and values in turns, in order, from the first key after `after`, about `bytes` of them; none: there are no more.
+   */
+  async page(prefix: string, after: string | undefined, bytes: number): Promise<readonly Uint8Array[]> {
+    const range = prefixRange(valuePrefix(this.#name, prefix))
+    const gte =
+      after === undefined ? range.gte : Buffer.concat([valuePrefix(this.#name, after), Buffer.of(0)])
+    const { entries } = await this.#store.read({ ...range, gte }, PAGE_ENTRIES, bytes)
+    return entries.flatMap(([key, value]) => [key.subarray(this.#prefixBytes), value])
   }
 
   async *entries(prefix = ''): AsyncGenerator<readonly [key: string, value: Message]> {

@@ -17,7 +17,8 @@ import type {
 } from '../../plugin/host.js'
 import type { Identity } from './rights.js'
 
-type OnLink = (link: ServedLink) => void
+/** A promise: the server, somewhere else, has decided when it resolves. */
+type OnLink = (link: ServedLink) => void | Promise<void>
 type Handlers = Parameters<ServedLink['accept']>[0]
 
 const DETACHED: LinkError = {
@@ -47,7 +48,12 @@ export class ServedAddresses {
   }
 
   /** Throws what the server refuses the link with. `onEnd`: the link is over, for whatever reason. */
-  open(address: string, options: SenderOptions, user: Identity, onEnd: () => void): ServedSender {
+  open(
+    address: string,
+    options: SenderOptions,
+    user: Identity,
+    onEnd: () => void
+  ): { readonly sender: ServedSender; readonly decided: Promise<void> | undefined } {
     const server = this.#servers.get(address)
     if (server === undefined) throw new AmqpError('amqp:not-found', `nobody serves ${address}`)
     const sender: ServedSender = new ServedSender(address, options, user, () => {
@@ -55,8 +61,7 @@ export class ServedAddresses {
       onEnd()
     })
     server.links.add(sender)
-    sender.offerTo(server.onLink)
-    return sender
+    return { sender, decided: sender.offerTo(server.onLink) }
   }
 }
 
@@ -81,9 +86,9 @@ export class ServedSender implements Sender {
     this.#onEnd = onEnd
   }
 
-  /** Throws AmqpError where the server does not take the link. */
-  offerTo(onLink: OnLink): void {
-    onLink({
+  /** Throws AmqpError where the server does not take the link, or rejects with it where the server decides later. */
+  offerTo(onLink: OnLink): Promise<void> | undefined {
+    const deciding = onLink({
       name: this.name,
       address: this.#address,
       user: this.#user,
@@ -93,6 +98,12 @@ export class ServedSender implements Sender {
       },
       close: error => this.detach(error)
     })
+    if (deciding instanceof Promise) return deciding.then(() => this.#decided())
+    this.#decided()
+    return undefined
+  }
+
+  #decided(): void {
     if (this.#handlers === undefined) this.detach(this.#refusal ?? REFUSED)
     const { condition, description } = this.#refusal ?? REFUSED
     if (this.#ended) throw new AmqpError(condition, description)

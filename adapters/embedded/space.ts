@@ -9,7 +9,6 @@ import type {
   Capabilities,
   Closeable,
   Credentials,
-  KeyedStore,
   LinkError,
   Logger,
   Queues,
@@ -25,13 +24,17 @@ import { DurableRoutes } from './durable-routes.js'
 import { EntryLog } from './entry-log.js'
 import { KeyedValues } from './keyed-values.js'
 import { openFailure } from './level.js'
+import { Management } from './management.js'
+import type { CoreService } from './amqp-bridge.js'
 import { DEFAULT_LIMITS, type Limits } from './limits.js'
 import type { Identity } from './rights.js'
+import { ServedElsewhere } from './served-elsewhere.js'
 import { ServedAddresses } from './served.js'
+import { ServiceConnection } from './service-connection.js'
 import { Store } from './store.js'
 import type { Subscription } from './subscription.js'
 import { Topics } from './topics.js'
-import { Users, type User } from './users.js'
+import { Users, type ServiceUser, type User } from './users.js'
 
 export interface EmbeddedSpaceOptions {
   readonly name: string
@@ -40,6 +43,8 @@ export interface EmbeddedSpaceOptions {
   readonly users: readonly User[]
   /** clients without a user name get in */
   readonly anonymous: boolean
+  /** who the plugin logs in as from another process; undefined: it cannot */
+  readonly service?: ServiceUser | undefined
   readonly addresses: readonly Address[]
   /** the plugin's configuration, as it is */
   readonly mqtt: unknown
@@ -84,6 +89,7 @@ export class EmbeddedSpace implements AddressSpace {
   readonly #connections = new Set<EmbeddedConnection>()
   readonly #sources = new Map<Subscription, SourceOptions>()
   readonly #stores = new Map<string, KeyedValues>()
+  readonly service: CoreService | undefined
   #closing: Promise<void> | undefined
 
   constructor(options: EmbeddedSpaceOptions, users: Users, broker: Broker, routes: Routes) {
@@ -96,6 +102,7 @@ export class EmbeddedSpace implements AddressSpace {
     this.#queues = broker.options.queues
     this.queues = this.#queues
     this.routes = routes
+    if (options.service !== undefined) this.service = this.#makeService()
   }
 
   get statistics(): Statistics {
@@ -136,7 +143,7 @@ export class EmbeddedSpace implements AddressSpace {
     return { close }
   }
 
-  async store(name: string): Promise<KeyedStore> {
+  async store(name: string): Promise<KeyedValues> {
     this.#assertOpen()
     let values = this.#stores.get(name)
     if (values === undefined) this.#stores.set(name, (values = new KeyedValues(this.#store, name)))
@@ -159,6 +166,16 @@ export class EmbeddedSpace implements AddressSpace {
     this.#sources.clear()
     await this.#queues.close()
     await this.#store.close()
+  }
+
+  #makeService(): CoreService {
+    const broker = this.#broker
+    const management = new Management(this)
+    const parts = { broker, management, served: new ServedElsewhere(broker.options.served) }
+    return {
+      knows: credentials => this.#users.isService(credentials),
+      connect: async () => new ServiceConnection(await this.connect('service'), parts)
+    }
   }
 
   #assertOpen(): void {

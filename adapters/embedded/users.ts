@@ -17,7 +17,14 @@ export interface User {
   readonly clientIds?: readonly string[] | undefined
 }
 
+export interface ServiceUser {
+  readonly name: string
+  readonly password: string
+}
+
 export interface UsersOptions {
+  /** the plugin in another process; undefined: there is none */
+  readonly service?: ServiceUser | undefined
   readonly users: readonly User[]
   /** who logs in as nobody may do everything, or what the user `anonymous` may do */
   readonly anonymous: boolean
@@ -37,6 +44,16 @@ export class EmbeddedPrincipal implements Principal {
     this.#send = unlessAll(send, '#')
     this.#receive = unlessAll(receive, '#')
     this.#clientIds = unlessAll(clientIds, '*')
+  }
+
+  /** as data, for whoever cannot ask here */
+  get rights(): User {
+    return {
+      name: this.name,
+      send: this.#send,
+      receive: this.#receive,
+      clientIds: this.#clientIds
+    }
   }
 
   /** may send to every topic: nobody need ask for each */
@@ -62,9 +79,10 @@ export class EmbeddedPrincipal implements Principal {
 export class Users {
   readonly #known = new Map<string, { readonly password: Buffer; readonly principal: EmbeddedPrincipal }>()
   readonly #anonymous: EmbeddedPrincipal | undefined
+  readonly #service: { readonly name: string; readonly password: Buffer } | undefined
 
   /** Throws where a right is no topic filter. */
-  constructor({ users, anonymous }: UsersOptions) {
+  constructor({ users, anonymous, service }: UsersOptions) {
     for (const user of users) {
       for (const filter of [...(user.send ?? []), ...(user.receive ?? [])]) {
         if (!isValidTopicFilter(filter)) throw new Error(`user ${user.name}: ${filter} is no topic filter`)
@@ -74,6 +92,15 @@ export class Users {
     }
     const rights = users.find(({ name }) => name === ANONYMOUS) ?? { name: ANONYMOUS }
     this.#anonymous = anonymous ? new EmbeddedPrincipal(rights) : undefined
+    if (service !== undefined) this.#service = { name: service.name, password: digest(service.password) }
+  }
+
+  /** These are the credentials of the plugin in another process. */
+  isService(credentials: Credentials): boolean {
+    const service = this.#service
+    if (service === undefined || credentials.mechanism !== 'PLAIN') return false
+    const correct = timingSafeEqual(digest(credentials.password), service.password)
+    return credentials.username === service.name && correct
   }
 
   authenticate(credentials: Credentials): Authentication {

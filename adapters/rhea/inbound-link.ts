@@ -6,6 +6,7 @@ import { AmqpError, CONDITIONS } from '../../plugin/errors.js'
 import type { LinkClosed, LinkError, Outcome } from '../../plugin/host.js'
 import { EncodedMessage } from './message.js'
 import { outcomeState } from './outcomes.js'
+import { tellState } from './dispositions.js'
 import { ringEntries } from './delivery-ring.js'
 import type { RheaFrame, RheaIncomingDelivery, RheaLink, RheaTransfer } from './rhea.js'
 import { attachRequest, echoSource, echoTerminus, LinkEnd } from './server-link.js'
@@ -87,7 +88,7 @@ export class InboundLink {
     if (delivery.settled || delivery.state !== undefined || this.#end.closed) return
     this.#context.held.removeUnsettled(delivery.size)
     const settled = this.#link.local.attach.rcv_settle_mode !== SECOND
-    this.#context.session.incoming.update(delivery, settled, outcomeState(outcome))
+    tellState(this.#context.session, delivery, settled, outcomeState(outcome))
   }
 
   /** The client's end of the link is gone; tells the owner. */

@@ -121,13 +121,13 @@ export class OutboundLink {
   }
 
   /** Sends on a reservation; false: there is none, or the client has taken its credit back. */
-  send(bytes: Buffer, onOutcome: (outcome: Outcome) => void): boolean {
+  send(bytes: Buffer, onOutcome: (outcome: Outcome) => void, tag?: Buffer): boolean {
     if (this.#end.closed || this.#reserved === 0) return false
     this.unreserve(1)
     if (this.#credit === 0) return false
     this.#credit--
     this.#sent = (this.#sent + 1) >>> 0
-    this.#output.transfers.push({ link: this.#link, settled: this.presettled, onOutcome }, bytes)
+    this.#output.transfers.push({ link: this.#link, settled: this.presettled, onOutcome, tag }, bytes)
     this.#context.connection._register()
     return true
   }

@@ -63,25 +63,34 @@ export function readOutcome(from: Field<RheaTyped>): Outcome | undefined {
         undeliverableHere: fields[1]?.value === true
       }
     case CODE.rejected:
-      return { type: 'rejected', ...rejection(rheaTypes.unwrap(fields[0])) }
+      return { type: 'rejected', ...rejection(fields[0]) }
     default:
       return undefined
   }
 }
 
-function rejection(error: unknown): {
+/** rhea's own way to read a map loses keys. */
+function rejection(error: RheaTyped | undefined): {
   condition: string
   description: string
   info?: ReadonlyMap<string, string>
 } {
-  const { condition, description, info } = (error ?? {}) as RheaError & { readonly info?: Field<object> }
-  return {
-    condition: typeof condition === 'string' ? condition : 'amqp:internal-error',
-    description: typeof description === 'string' ? description : '',
-    ...(typeof info === 'object' && info !== null
-      ? { info: new Map(Object.entries(info).map(([key, value]) => [key, String(value)])) }
-      : {})
+  const [condition, description, info] = itemsOf(error)
+  const pairs = itemsOf(info)
+  const map = new Map<string, string>()
+  for (let i = 0; i + 1 < pairs.length; i += 2) {
+    map.set(String(pairs[i]?.value), String(rheaTypes.unwrap(pairs[i + 1])))
   }
+  return {
+    condition: typeof condition?.value === 'string' ? condition.value : 'amqp:internal-error',
+    description: typeof description?.value === 'string' ? description.value : '',
+    ...(Array.isArray(info?.value) ? { info: map } : {})
+  }
+}
+
+/** Of a list, or keys and values of a map in turns. */
+function itemsOf(typed: RheaTyped | undefined): readonly (RheaTyped | undefined)[] {
+  return Array.isArray(typed?.value) ? (typed.value as readonly (RheaTyped | undefined)[]) : []
 }
 
 /** A peer's error as data; undefined where it sent none. */

@@ -23,6 +23,8 @@ export interface OutgoingDelivery {
   readonly settled: boolean
   /** Takes the outcome; not with settled. */
   readonly onOutcome: (outcome: Outcome) => void
+  /** at most 32 bytes; undefined: the delivery's id */
+  readonly tag?: Buffer | undefined
 }
 
 interface Pending {
@@ -130,7 +132,7 @@ export class OutgoingTransfers {
       this.#nextDeliveryId = (this.#nextDeliveryId + 1) >>> 0
       if (!settled) this.#unsettled.set(pending.id, delivery)
     }
-    const end = Math.min(bytes.length, offset + this.#maxPayload)
+    const end = Math.min(bytes.length, offset + this.#maxPayload - extraOf(delivery))
     const last = end === bytes.length
     this.#write(pending, bytes.subarray(offset, end), last)
     pending.offset = end
@@ -146,13 +148,15 @@ export class OutgoingTransfers {
   #write({ id, delivery }: Pending, payload: Buffer, last: boolean): void {
     const { link, settled } = delivery
     const copied = payload.length <= COPY_BYTES
-    const frame = Buffer.allocUnsafe(TRANSFER_BYTES + (copied ? payload.length : 0))
+    const size = TRANSFER_BYTES + extraOf(delivery) + (copied ? payload.length : 0)
+    const frame = Buffer.allocUnsafe(size)
     let at = startFrame(frame, this.#options.channel, TRANSFER, 6)
     at = writeUint(frame, link.local.handle, at)
     at = writeUint(frame, id, at)
     frame[at++] = CODE.bin8
-    frame[at++] = TAG_BYTES
-    at = frame.writeUInt32BE(id, at)
+    frame[at++] = delivery.tag?.length ?? TAG_BYTES
+    if (delivery.tag === undefined) at = frame.writeUInt32BE(id, at)
+    else at += delivery.tag.copy(frame, at)
     frame[at++] = CODE.uint0 // message format
     frame[at++] = settled ? CODE.true : CODE.false
     frame[at++] = last ? CODE.false : CODE.true // more
@@ -186,6 +190,11 @@ export class OutgoingTransfers {
       this.#options.write(frame.subarray(0, at))
     }
   }
+}
+
+/** Bytes of a tag beyond those that every transfer has room for. */
+function extraOf({ tag }: OutgoingDelivery): number {
+  return tag === undefined ? 0 : tag.length - TAG_BYTES
 }
 
 /** All but the frame's and the list's sizes; where the first field goes. */

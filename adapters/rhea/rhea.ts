@@ -123,6 +123,7 @@ export interface RheaEnd {
 interface EndpointState {
   readonly local_open: boolean
   readonly remote_open: boolean
+  open(): boolean
   close(): boolean
   remote_closed(): boolean
 }
@@ -164,6 +165,10 @@ export interface RheaIncoming {
   on_transfer(frame: RheaFrame<RheaTransfer>, link: RheaLink): void
   on_disposition(fields: RheaDisposition): void
   update(delivery: RheaIncomingDelivery, settled: boolean, state: RheaTyped | undefined): void
+  /** settled, and not written yet */
+  readonly updated: readonly RheaIncomingDelivery[]
+  /** Writes what is settled, and a flow where the window has shrunk. */
+  process(session: RheaSession): void
 }
 
 /** What rhea's session asks of its queue of transfers. */
@@ -205,6 +210,7 @@ export interface RheaSession {
   remove_link(link: RheaLink): void
   close(error?: RheaError): void
   _write_flow(): void
+  on_begin(frame: RheaFrame<RheaBegin>): void
   on_attach(frame: RheaFrame<RheaAttach>): void
   on_flow(frame: RheaFrame<RheaFlow>): void
   on_transfer(frame: RheaFrame<RheaTransfer>): void
@@ -216,6 +222,7 @@ export interface RheaSession {
 export interface RheaConnection extends EventEmitter {
   readonly state: EndpointState
   readonly remote: { readonly open?: RheaOpen; close?: RheaEnd }
+  readonly local: { readonly open: { idle_time_out: number } }
   readonly remote_channel_map: Readonly<Record<number, RheaSession>>
   accept(socket: EventEmitter): void
   input(bytes: Buffer): void

@@ -115,13 +115,12 @@ export class ServerConnection {
 
   #guard(): void {
     const rhea = this.#rhea
-    const { on_open, _process } = rhea
+    const { on_open, on_begin, _process } = rhea
     rhea.on_open = frame => {
       on_open.call(rhea, frame) // before the check: our open goes ahead of an error
       checkOpen(frame)
       this.#handlers.onOpen(frame.performative.container_id ?? '')
     }
-    const { on_begin } = rhea
     rhea.on_begin = frame => {
       this.#checkBegin(frame)
       on_begin.call(rhea, frame)
@@ -270,6 +269,7 @@ export class ServerConnection {
     this.#phase = 'ended'
     this.#rhea._register = () => {}
     this.#rhea.remove_all_sessions() // what comes behind a close reaches nobody
+    this.#rhea.local.open.idle_time_out = 0 // or its last write starts a timer again
     this.#batch.emit('end') // stops rhea's timers
     if (!this.#socket.destroyed) {
       const cut = setTimeout(() => this.#socket.destroy(), CLOSE_GRACE_MS)

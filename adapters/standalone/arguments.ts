@@ -15,7 +15,14 @@ export interface RunArguments {
   readonly httpPort: number | undefined
   readonly dataDirectory: string | undefined
   readonly logLevel: LogLevel | undefined
+  /** the AMQP port of a process that has the broker; undefined: the broker is in this one */
+  readonly broker: { readonly host: string; readonly port: number } | undefined
+  /** parts of the plugin that run here; undefined: all */
+  readonly roles: readonly Role[] | undefined
 }
+
+export const ROLES = ['gateway', 'subscription'] as const
+export type Role = (typeof ROLES)[number]
 
 export type Arguments = RunArguments | { readonly action: 'help' } | { readonly action: 'version' }
 
@@ -33,6 +40,11 @@ const OPTIONS = {
     description: 'HTTP port of /metrics, /healthz and /readyz; 0: any free one (default: none)'
   },
   data: { value: 'DIR', description: 'data directory, made if it is not there (default ./data)' },
+  host: {
+    value: 'URL',
+    description: 'use the broker of another process: amqp://HOST:PORT, as its service user (configuration)'
+  },
+  roles: { value: 'LIST', description: `${ROLES.join(', ')}: what of the plugin runs here (default: all)` },
   config: { value: 'FILE', description: 'configuration, JSON as in schemas/standalone.schema.json' },
   'log-level': { value: 'LEVEL', description: `${LOG_LEVELS.join(', ')} (default info)` },
   check: { description: 'say what is wrong with the configuration, start nothing; exit code 0 or 2' },
@@ -74,7 +86,9 @@ export function parseArguments(argv: readonly string[]): Arguments {
     amqpPort: port('amqp-port', values),
     httpPort: port('http-port', values),
     dataDirectory: path('data', values),
-    logLevel: logLevel(values)
+    logLevel: logLevel(values),
+    broker: broker(values),
+    roles: roles(values)
   }
 }
 
@@ -109,6 +123,30 @@ function port(name: OptionName, values: ParsedOptions): number | undefined {
     throw new StartupError(2, `--${name}: expected a port number from 0 to 65535, got "${value}"`)
   }
   return number
+}
+
+/** What AMQP has for a port that is not named. */
+const AMQP_PORT = 5672
+
+function broker(values: ParsedOptions): RunArguments['broker'] {
+  const { host: value } = values
+  if (typeof value !== 'string') return undefined
+  const url = URL.canParse(value) ? new URL(value) : undefined
+  if (url?.protocol !== 'amqp:' || url.hostname === '' || url.username !== '' || url.pathname.length > 1) {
+    throw new StartupError(2, `--host: expected amqp://HOST:PORT, got "${value}"`)
+  }
+  const host = url.hostname.replace(/^\[|\]$/g, '')
+  return { host, port: url.port === '' ? AMQP_PORT : Number(url.port) }
+}
+
+function roles(values: ParsedOptions): readonly Role[] | undefined {
+  const value = values['roles']
+  if (typeof value !== 'string') return undefined
+  return value.split(',').map(given => {
+    const role = ROLES.find(name => name === given.trim())
+    if (role !== undefined) return role
+    throw new StartupError(2, `--roles: expected a list of ${ROLES.join(' and ')}, got "${value}"`)
+  })
 }
 
 function logLevel(values: ParsedOptions): LogLevel | undefined {

@@ -43,6 +43,8 @@ export interface SpaceConfiguration {
   readonly amqp: { readonly host: string; readonly port: number; readonly limits: AmqpLimits }
   readonly anonymous: boolean
   readonly users: readonly UserConfiguration[]
+  /** who a process that uses the broker of another logs in as; undefined: none may */
+  readonly service?: { readonly name: string; readonly password: string } | undefined
   readonly addresses: readonly Address[]
   readonly mqtt?: object | undefined
 }
@@ -68,6 +70,10 @@ export interface Configuration {
   /** at least one */
   readonly spaces: readonly SpaceConfiguration[]
   readonly refused: readonly RefusedSpace[]
+  /** another process has the broker, and the data; its AMQP port */
+  readonly broker?: RunArguments['broker']
+  /** parts of the plugin that run here; undefined: all */
+  readonly roles?: RunArguments['roles']
 }
 
 /** `configuration` is undefined where there is nothing to start; `errors` are all there are, those of refused spaces too. */
@@ -86,7 +92,7 @@ interface FoundSpace {
 }
 
 /** As the schema has it. */
-interface FileContent extends Omit<Configuration, 'spaces' | 'refused'> {
+interface FileContent extends Omit<Configuration, 'spaces' | 'refused' | 'broker' | 'roles'> {
   readonly spaces: readonly Omit<SpaceConfiguration, 'pointer'>[]
 }
 
@@ -118,7 +124,7 @@ export function examine(args: RunArguments): Examined {
   const all = rest.value.spaces.map((space, i) =>
     applyPorts({ ...space, pointer: good[i]?.pointer ?? `/spaces/${i}` }, args)
   )
-  const errors = [...faults, ...findConflicts(all)]
+  const errors = [...faults, ...findConflicts(all), ...(args.broker === undefined ? [] : findNoClients(all))]
   const spaces = all.filter(({ pointer }) => !namedBy(errors, pointer))
   if (spaces.length === 0) return { configuration: undefined, errors, found }
   const refused = refusedAmong(found, errors, spaces)
@@ -146,8 +152,20 @@ function applyArguments(
   return {
     host: { ...host, dataDirectory: args.dataDirectory ?? host.dataDirectory },
     log: { level: args.logLevel ?? log.level },
-    http: args.httpPort === undefined ? http : { host: http?.host ?? LOOPBACK, port: args.httpPort }
+    http: args.httpPort === undefined ? http : { host: http?.host ?? LOOPBACK, port: args.httpPort },
+    broker: args.broker,
+    roles: args.roles
   }
+}
+
+/** What keeps spaces from using the broker of another process. */
+function findNoClients(spaces: readonly SpaceConfiguration[]): ConfigError[] {
+  return spaces.flatMap(({ pointer, service }, i) => {
+    if (i > 0) return [{ path: pointer, message: 'must not be there: with --host there is one space' }]
+    return service === undefined
+      ? [{ path: pointer, message: "must have the property 'service' to use the broker of --host" }]
+      : []
+  })
 }
 
 /** What errors call the configuration. */

@@ -1,6 +1,7 @@
 // What the machine or the configuration can do to a start, said in one line each.
 // Rule: the line names what is in the way (port, directory, path) and what would do; an error that is not expected is passed on.
 
+import { AmqpError } from '../../plugin/errors.js'
 import type { ConfigError, SpaceStatus } from '../../plugin/host.js'
 import { StoreError } from '../embedded/index.js'
 import { describeErrors, type HttpConfiguration, type SpaceConfiguration } from './configuration.js'
@@ -39,6 +40,15 @@ export function httpFailure({ host, port }: HttpConfiguration, error: unknown): 
   const fault = LISTEN_FAULTS[codeOf(error)]
   if (fault === undefined) return error
   return new StartupError(1, `the HTTP listener cannot listen on ${host}:${port}: ${fault}`)
+}
+
+/** The broker of another process does not let us in. */
+export function brokerFailure(
+  { host, port }: { readonly host: string; readonly port: number },
+  error: unknown
+): unknown {
+  if (!(error instanceof AmqpError)) return error
+  return new StartupError(1, `--host: the broker at ${host}:${port} cannot be used: ${error.message}`)
 }
 
 /** The data directory of a space could not be opened. */

@@ -8,17 +8,18 @@ import type { Logger } from '../../plugin/host.js'
 import { plugin } from '../../plugin/index.js'
 import { spaceLog } from '../../plugin/space-log.js'
 import { listenAmqp } from '../embedded/amqp-listener.js'
-import { openEmbeddedSpace } from '../embedded/index.js'
+import { EmbeddedSpace, openEmbeddedSpace } from '../embedded/index.js'
+import { openRemoteSpace, type RemoteSpace } from '../remote/index.js'
 import { brokerLimits, listenerLimits } from './amqp-limits.js'
 import { describeErrors, type Configuration, type SpaceConfiguration } from './configuration.js'
-import { listenFailure, pluginFailure, storageFailure } from './failures.js'
+import { brokerFailure, listenFailure, pluginFailure, storageFailure } from './failures.js'
 import { StandaloneHost } from './host.js'
 import { showHostMetrics } from './host-metrics.js'
 import type { Sample } from './metrics.js'
 import { StartupError } from './startup-error.js'
 import { Watch } from './watch.js'
 
-type EmbeddedSpace = Awaited<ReturnType<typeof openEmbeddedSpace>>
+type Space = EmbeddedSpace | RemoteSpace
 type AmqpListener = Awaited<ReturnType<typeof listenAmqp>>
 
 /** ms in which AMQP clients may answer that their connection closes */
@@ -35,7 +36,7 @@ export class StandaloneServer {
   readonly #configuration: Configuration
   readonly #source: string
   readonly #host: StandaloneHost
-  readonly #spaces = new Set<EmbeddedSpace>()
+  readonly #spaces = new Set<Space>()
   readonly #listeners: AmqpListener[] = []
   readonly #watch: Watch
 
@@ -45,7 +46,8 @@ export class StandaloneServer {
     this.#source = source
     this.#host = new StandaloneHost(log)
     this.#watch = new Watch(configuration, this.#host)
-    plugin.register(this.#host)
+    const { roles } = configuration
+    plugin.register(this.#host, roles === undefined ? undefined : { roles })
   }
 
   /** All metrics as they are now. */
@@ -120,7 +122,7 @@ export class StandaloneServer {
 
   /** Or why not, with nothing of it left open. */
   async #startSpace(configuration: SpaceConfiguration): Promise<ReadySpace | StartupError> {
-    let space: EmbeddedSpace | undefined
+    let space: Space | undefined
     try {
       space = await this.#openSpace(configuration)
       return await this.#serveSpace(space, configuration)
@@ -131,13 +133,13 @@ export class StandaloneServer {
     }
   }
 
-  async #closeSpace(space: EmbeddedSpace): Promise<void> {
+  async #closeSpace(space: Space): Promise<void> {
     await this.#host.removeSpace(space.name)
     this.#spaces.delete(space)
     await space.close()
   }
 
-  async #serveSpace(space: EmbeddedSpace, configuration: SpaceConfiguration): Promise<ReadySpace> {
+  async #serveSpace(space: Space, configuration: SpaceConfiguration): Promise<ReadySpace> {
     const { name, pointer } = configuration
     // the services answer before the first AMQP client can ask for them
     await this.#host.addSpace(space)
@@ -146,12 +148,35 @@ export class StandaloneServer {
       throw pluginFailure(name, status, this.#source, `${pointer}/mqtt`)
     }
     const listeners = status.state === 'ready' ? status.listeners : []
-    const amqp = await this.#listen(space, configuration)
-    showHostMetrics(this.#host.metrics, space, amqp)
+    const amqp = await this.#reach(space, configuration)
     return { name, mqtt: listeners.map(formatAddress), amqp: formatAddress(amqp) }
   }
 
-  async #openSpace(configuration: SpaceConfiguration): Promise<EmbeddedSpace> {
+  /** Where AMQP clients reach the space. */
+  async #reach(
+    space: Space,
+    configuration: SpaceConfiguration
+  ): Promise<{ readonly host: string; readonly port: number }> {
+    if (!(space instanceof EmbeddedSpace)) return this.#configuration.broker ?? configuration.amqp
+    const listener = await this.#listen(space, configuration)
+    showHostMetrics(this.#host.metrics, space, listener)
+    return listener
+  }
+
+  async #openSpace(configuration: SpaceConfiguration): Promise<Space> {
+    const { broker } = this.#configuration
+    const { name, service, mqtt } = configuration
+    if (broker === undefined || service === undefined) return this.#openEmbedded(configuration)
+    try {
+      const space = await openRemoteSpace({ name, ...broker, service, mqtt, log: this.#host.log })
+      this.#spaces.add(space)
+      return space
+    } catch (error) {
+      throw brokerFailure(broker, error)
+    }
+  }
+
+  async #openEmbedded(configuration: SpaceConfiguration): Promise<EmbeddedSpace> {
     const directory = join(this.#configuration.host.dataDirectory, configuration.name)
     try {
       await mkdir(directory, { recursive: true })
@@ -160,6 +185,7 @@ export class StandaloneServer {
         directory,
         anonymous: configuration.anonymous,
         users: configuration.users,
+        service: configuration.service,
         addresses: configuration.addresses,
         mqtt: configuration.mqtt,
         limits: brokerLimits(configuration.amqp.limits),

@@ -10,6 +10,7 @@ import type { AddressSpace, AmqpConnection, Capabilities, Logger } from '../../p
 import { crashCopy } from '../fixtures/crash-copy.js'
 import type { ContractFixture, ContractHost } from './fixture.js'
 
+type ServiceUser = NonNullable<Parameters<typeof openEmbeddedSpace>[0]['service']>
 type Space = Awaited<ReturnType<typeof openEmbeddedSpace>>
 
 const CAPABILITIES: Capabilities = {
@@ -37,7 +38,7 @@ const USERS = [
 ]
 
 const silent = (): void => undefined
-const LOG: Logger = { debug: silent, info: silent, warn: silent, error: silent }
+export const LOG: Logger = { debug: silent, info: silent, warn: silent, error: silent }
 
 const user = (name: string) =>
   ({
@@ -45,7 +46,7 @@ const user = (name: string) =>
     credentials: { mechanism: 'PLAIN', username: name, password: Buffer.from(`${name} secret`) }
   }) as const
 
-class EmbeddedFixture implements ContractFixture {
+export class EmbeddedFixture implements ContractFixture {
   readonly queue = QUEUE
   readonly patienceMs = 8000
   readonly users = { full: user('full'), limited: user('limited'), reader: user('reader') }
@@ -61,19 +62,27 @@ class EmbeddedFixture implements ContractFixture {
 
   readonly #anonymous: boolean
 
-  private constructor(root: string, anonymous: boolean) {
+  readonly #service: ServiceUser | undefined
+
+  private constructor(root: string, anonymous: boolean, service: ServiceUser | undefined) {
+    this.#service = service
     this.#root = root
     this.#anonymous = anonymous
     this.#directory = join(root, 'data-0')
   }
 
-  static async make(anonymous: boolean): Promise<EmbeddedFixture> {
-    const fixture = new EmbeddedFixture(await mkdtemp(join(tmpdir(), 'contract-')), anonymous)
+  /** `service`: who the plugin may log in as from another process. */
+  static async make(anonymous: boolean, service?: ServiceUser): Promise<EmbeddedFixture> {
+    const fixture = new EmbeddedFixture(await mkdtemp(join(tmpdir(), 'contract-')), anonymous, service)
     await fixture.#open()
     return fixture
   }
 
   get space(): AddressSpace {
+    return this.embedded
+  }
+
+  get embedded(): Space {
     const space = this.#spaces.at(-1)
     if (!space) throw new Error('the space is closed')
     return space
@@ -116,6 +125,7 @@ class EmbeddedFixture implements ContractFixture {
       name: 'contract',
       directory: this.#directory,
       anonymous: this.#anonymous,
+      service: this.#service,
       users: USERS,
       addresses: [{ name: QUEUE, type: 'queue' }],
       mqtt: {},

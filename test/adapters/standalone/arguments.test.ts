@@ -26,7 +26,9 @@ describe('standalone arguments', () => {
       amqpPort: undefined,
       httpPort: undefined,
       dataDirectory: undefined,
-      logLevel: undefined
+      logLevel: undefined,
+      broker: undefined,
+      roles: undefined
     })
   })
 
@@ -40,7 +42,9 @@ describe('standalone arguments', () => {
       amqpPort: 65535,
       httpPort: 9464,
       dataDirectory: 'd',
-      logLevel: 'debug'
+      logLevel: 'debug',
+      broker: undefined,
+      roles: undefined
     })
   })
 

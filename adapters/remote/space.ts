@@ -1,0 +1,165 @@
+// An address space whose broker is in another process: the port over AMQP links and its `$management` node.
+// Rule: nothing is kept here but connections; what the broker does not answer is not true.
+
+import type {
+  Address,
+  AddressSpace,
+  AmqpConnection,
+  Authentication,
+  Capabilities,
+  Closeable,
+  Credentials,
+  KeyedStore,
+  Logger,
+  Principal,
+  Queues,
+  Routes,
+  ServedLink,
+  Source,
+  SourceOptions
+} from '../../plugin/host.js'
+import { AmqpError, CONDITIONS } from '../../plugin/errors.js'
+import { readTag, type Description, type Rights } from '../embedded/management-protocol.js'
+import { EmbeddedPrincipal } from '../embedded/users.js'
+import type { ClientLogin } from '../rhea/client-connection.js'
+import { ConnectionPool } from '../rhea/connection-pool.js'
+import type { ClientSession } from '../rhea/client-session.js'
+import { ManagementClient } from './management-client.js'
+import { RemoteServing } from './remote-serving.js'
+import { openSource } from './remote-source.js'
+import { remoteQueues, remoteRoutes, RemoteStore } from './remote-state.js'
+
+export interface RemoteSpaceOptions {
+  /** undefined: as the broker says */
+  readonly name?: string | undefined
+  readonly host: string
+  readonly port: number
+  /** who the broker knows the plugin as */
+  readonly service: { readonly name: string; readonly password: string }
+  /** the plugin's configuration, as it is */
+  readonly mqtt: unknown
+  readonly log: Logger
+  /** until a connection is open, ms */
+  readonly connectTimeoutMs?: number | undefined
+  /** logical connections that share a real one */
+  readonly maxSessions?: number | undefined
+}
+
+const DEFAULTS = {
+  connectTimeoutMs: 10_000,
+  attachTimeoutMs: 10_000,
+  idleTimeOutMs: 30_000,
+  maxSessions: 64,
+  idleMs: 10_000
+} as const
+
+type Answer = { readonly rights: Rights } | Exclude<Authentication, { readonly principal: Principal }>
+
+export class RemoteSpace implements AddressSpace {
+  readonly name: string
+  readonly type: AddressSpace['type']
+  readonly mqtt: unknown
+  readonly capabilities: Capabilities
+  readonly addresses: readonly Address[]
+  readonly queues: Queues
+  readonly routes: Routes
+  readonly #options: RemoteSpaceOptions
+  readonly #pool: ConnectionPool
+  readonly #management: ManagementClient
+  readonly #logins = new WeakMap<Principal, ClientLogin>()
+  readonly #serving = new Set<RemoteServing>()
+
+  constructor(
+    options: RemoteSpaceOptions,
+    pool: ConnectionPool,
+    management: ManagementClient,
+    { name, type, capabilities, addresses }: Description
+  ) {
+    this.#options = options
+    this.#pool = pool
+    this.#management = management
+    this.name = options.name ?? name
+    this.type = type
+    this.mqtt = options.mqtt
+    this.capabilities = capabilities
+    this.addresses = addresses
+    this.queues = remoteQueues(management)
+    this.routes = remoteRoutes(management)
+  }
+
+  async authenticate(credentials: Credentials): Promise<Authentication> {
+    const plain = credentials.mechanism === 'PLAIN' ? credentials : undefined
+    const args = { mechanism: credentials.mechanism, username: plain?.username }
+    const sections = plain === undefined ? [] : [plain.password]
+    const answer = await this.#management.json<Answer>('authenticate', args, sections)
+    if (!('rights' in answer)) return answer
+    const principal = new EmbeddedPrincipal(answer.rights)
+    this.#logins.set(principal, { username: plain?.username, password: plain?.password })
+    return { principal }
+  }
+
+  async connect(as: Principal | 'service'): Promise<AmqpConnection> {
+    if (as === 'service') return this.#connectService()
+    const login = this.#logins.get(as)
+    if (login === undefined) {
+      throw new AmqpError(CONDITIONS.unauthorized, `${as.name} has not logged in here`)
+    }
+    return this.#pool.connect(login)
+  }
+
+  async serve(address: string, onLink: (link: ServedLink) => void): Promise<Closeable> {
+    const { log } = this.#options
+    const connect = (): Promise<ClientSession> => this.#connectService()
+    const serving = await RemoteServing.open({ address, onLink, connect, log })
+    this.#serving.add(serving)
+    return {
+      close: async () => {
+        this.#serving.delete(serving)
+        await serving.close()
+      }
+    }
+  }
+
+  async source(filter: string, options: SourceOptions): Promise<Source> {
+    return openSource(await this.#connectService(), this.#management, filter, options)
+  }
+
+  async store(name: string): Promise<KeyedStore> {
+    return new RemoteStore(this.#management, name)
+  }
+
+  /** Ends what is served, and closes all connections. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#serving].map(serving => serving.close()))
+    this.#serving.clear()
+    await this.#pool.close()
+  }
+
+  #connectService(): Promise<ClientSession> {
+    return this.#pool.connect(serviceLogin(this.#options), readTag)
+  }
+}
+
+function serviceLogin({ service }: RemoteSpaceOptions): ClientLogin {
+  return { username: service.name, password: Buffer.from(service.password) }
+}
+
+/** Rejects with AmqpError where the broker cannot be reached, or does not know the service. */
+export async function openRemoteSpace(options: RemoteSpaceOptions): Promise<RemoteSpace> {
+  const { host, port, connectTimeoutMs, maxSessions } = options
+  const pool = new ConnectionPool({
+    ...DEFAULTS,
+    host,
+    port,
+    connectTimeoutMs: connectTimeoutMs ?? DEFAULTS.connectTimeoutMs,
+    maxSessions: maxSessions ?? DEFAULTS.maxSessions,
+    containerId: `mqtt-over-amqp-${process.pid}`
+  })
+  const management = new ManagementClient(() => pool.connect(serviceLogin(options), readTag))
+  try {
+    return new RemoteSpace(options, pool, management, await management.json<Description>('describe'))
+  } catch (error) {
+    await pool.close()
+    throw error
+  }
+}

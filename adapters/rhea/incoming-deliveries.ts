@@ -1,0 +1,112 @@
+// What a session of ours has received: transfers put together, and deliveries that are not settled.
+// Rule: a delivery that stays unsettled takes one place, and not those of all that came after it; ids are serial numbers. (rhea frees
+// its ring from the head only, so one old delivery stops the session after 2047 more, and decodes what must stay as it came.)
+
+import { AmqpError } from '../../plugin/errors.js'
+import { tellState } from './dispositions.js'
+import type {
+  RheaFrame,
+  RheaIncomingDelivery,
+  RheaLink,
+  RheaSession,
+  RheaTransfer,
+  RheaTyped
+} from './rhea.js'
+
+/** Frames that the host may send before we give it more room. */
+const CAPACITY = 8192
+
+interface Partial {
+  readonly delivery: RheaIncomingDelivery
+  readonly tag: Buffer
+}
+
+export interface Taker {
+  deliver(delivery: RheaIncomingDelivery, bytes: Buffer, tag: Buffer): void
+}
+
+export class IncomingDeliveries {
+  readonly #session: RheaSession
+  readonly #unsettled = new Map<number, RheaIncomingDelivery>()
+  readonly #partial = new Map<RheaLink, Partial>()
+
+  constructor(session: RheaSession) {
+    this.#session = session
+    const ring = {
+      available: () => CAPACITY - this.#unsettled.size,
+      pop_if: () => 0 // settle() has removed it
+    }
+    Object.assign(session.incoming, { deliveries: ring })
+    Object.assign(session.local.begin, { incoming_window: CAPACITY })
+  }
+
+  /** Takes one frame of a delivery. Throws AmqpError for what must end the connection. */
+  transfer({ performative, payload }: RheaFrame<RheaTransfer>, link: RheaLink, taker: Taker): void {
+    const { incoming } = this.#session
+    incoming.next_transfer_id = (incoming.next_transfer_id + 1) >>> 0
+    if (incoming.next_transfer_id === 0) this.#session._write_flow() // rhea's window does not see the wrap
+    const partial = this.#partial.get(link) ?? this.#begin(performative, link)
+    const { delivery, tag } = partial
+    if (payload !== undefined) delivery.frames.push(payload)
+    if (performative.more === true) {
+      this.#partial.set(link, partial)
+      return
+    }
+    this.#partial.delete(link)
+    link.credit = Math.max(0, link.credit - 1)
+    link.delivery_count = (link.delivery_count + 1) >>> 0
+    if (performative.settled === true) this.#settled(delivery)
+    if (performative.aborted === true) return this.#settled(delivery)
+    const bytes = delivery.frames.length === 1 ? delivery.frames[0] : Buffer.concat(delivery.frames)
+    delivery.frames = []
+    taker.deliver(delivery, bytes ?? Buffer.alloc(0), tag)
+  }
+
+  /** False: it was settled before, or its link has ended. */
+  settle(delivery: RheaIncomingDelivery, state: RheaTyped): boolean {
+    if (delivery.settled || this.#unsettled.get(delivery.id) !== delivery) return false
+    tellState(this.#session, delivery, true, state)
+    this.#unsettled.delete(delivery.id)
+    return true
+  }
+
+  /** The host settled deliveries by itself. */
+  remoteSettled(first: number, last: number, settled: boolean): void {
+    if (!settled) return
+    const length = (last - first) >>> 0
+    for (const [id, delivery] of this.#unsettled) if ((id - first) >>> 0 <= length) this.#settled(delivery)
+  }
+
+  /** The link has ended. */
+  drop(link: RheaLink): void {
+    this.#partial.delete(link)
+    for (const delivery of this.#unsettled.values()) if (delivery.link === link) this.#settled(delivery)
+  }
+
+  #begin({ delivery_id, delivery_tag, message_format }: RheaTransfer, link: RheaLink): Partial {
+    const { incoming } = this.#session
+    const expected = incoming.next_delivery_id ?? delivery_id
+    if (typeof delivery_id !== 'number' || delivery_id !== expected) {
+      throw new AmqpError('amqp:session:errant-link', `delivery ${delivery_id} is out of sequence`)
+    }
+    incoming.next_delivery_id = (delivery_id + 1) >>> 0
+    const delivery: RheaIncomingDelivery = {
+      id: delivery_id,
+      link,
+      settled: false,
+      state: undefined,
+      remote_settled: false,
+      frames: [],
+      size: 0,
+      format: message_format
+    }
+    this.#unsettled.set(delivery_id, delivery)
+    return { delivery, tag: delivery_tag ?? Buffer.alloc(0) }
+  }
+
+  #settled(delivery: RheaIncomingDelivery): void {
+    delivery.remote_settled = true
+    delivery.settled = true
+    this.#unsettled.delete(delivery.id)
+  }
+}
