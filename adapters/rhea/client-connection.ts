@@ -58,11 +58,9 @@ export class ClientConnection {
     this.#onGone = onGone
     this.#batch = batchSocket(socket, () => undefined)
     this.#gone = new Promise(resolve => socket.once('close', () => resolve()))
-    const password = login.password === undefined ? undefined : Buffer.from(login.password).toString('utf8')
     this.#rhea = createConnection({
       container_id: options.containerId,
-      username: login.username ?? 'anonymous',
-      password,
+      sasl_mechanisms: mechanismsOf(login),
       reconnect: false,
       idle_time_out: options.idleTimeOutMs,
       max_frame_size: MAX_FRAME_SIZE,
@@ -215,4 +213,14 @@ export class ClientConnection {
     this.#sessions.clear()
     this.#onGone()
   }
+}
+
+/** rhea's own cuts names and passwords that are not ASCII. */
+function mechanismsOf({ username, password }: ClientLogin): object {
+  const start = (response: Buffer) => () => ({
+    start: (callback: (error: undefined, response: Buffer) => void) => callback(undefined, response)
+  })
+  if (username === undefined) return { ANONYMOUS: start(Buffer.from('anonymous')) }
+  const nul = Buffer.of(0)
+  return { PLAIN: start(Buffer.concat([nul, Buffer.from(username), nul, password ?? nul.subarray(1)])) }
 }

@@ -67,6 +67,8 @@ export class ClientSession implements AmqpConnection {
   #phase: 'open' | 'closing' | 'ended' = 'open'
   readonly #ended: Promise<void>
   #onEnded: () => void = () => undefined
+  readonly #begun: Promise<void>
+  #onBegun: () => void = () => undefined
 
   constructor(context: SessionContext, owner: SessionOwner) {
     this.#context = context
@@ -74,6 +76,7 @@ export class ClientSession implements AmqpConnection {
     this.#owner = owner
     this.#incoming = new IncomingDeliveries(context.session)
     this.#ended = new Promise(resolve => (this.#onEnded = resolve))
+    this.#begun = new Promise(resolve => (this.#onBegun = resolve))
     this.#guard()
   }
 
@@ -107,6 +110,7 @@ export class ClientSession implements AmqpConnection {
     if (this.#phase === 'open') {
       this.#phase = 'closing'
       for (const link of this.#links.values()) link.end.silence()
+      await this.#begun // rhea begins again what ends before its begin is answered
       this.#context.connection._process() // what was sent goes out first
       this.#session.close()
     }
@@ -162,6 +166,7 @@ export class ClientSession implements AmqpConnection {
         write: this.#context.write
       })
       session.outgoing = this.#transfers
+      this.#onBegun()
     }
     session.on_attach = frame => this.#attach(frame)
     session.on_flow = frame => this.#flow(frame.performative)
@@ -241,6 +246,7 @@ export class ClientSession implements AmqpConnection {
   #end(error: LinkError | undefined): void {
     if (this.#phase === 'ended') return
     this.#phase = 'ended'
+    this.#onBegun()
     this.#owner.onEnded()
     const links = [...this.#links]
     this.#links.clear()

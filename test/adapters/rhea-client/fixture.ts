@@ -1,0 +1,65 @@
+// Connections of ours to the AMQP listener, over a core whose every answer the test decides.
+
+import { ConnectionPool, type PoolOptions } from '../../../adapters/rhea/connection-pool.js'
+import type { Delivery, LinkClosed, Message } from '../../../plugin/host.js'
+import { Signal } from '../../contract/signal.js'
+import { FakeCore } from '../../fixtures/fake-core.js'
+
+const OPTIONS = {
+  host: '127.0.0.1',
+  containerId: 'test',
+  connectTimeoutMs: 5000,
+  attachTimeoutMs: 5000,
+  idleTimeOutMs: 30_000,
+  maxSessions: 64,
+  idleMs: 10_000
+} as const
+
+export class Scene {
+  readonly core = new FakeCore()
+  readonly deliveries: Delivery[] = []
+  readonly closed: LinkClosed[] = []
+  readonly #signal = new Signal(5000)
+  readonly #pools: ConnectionPool[] = []
+
+  readonly onDelivery = (delivery: Delivery): void => {
+    this.deliveries.push(delivery)
+    this.#signal.notify()
+  }
+
+  readonly onClosed = (closed: LinkClosed): void => {
+    this.closed.push(closed)
+    this.#signal.notify()
+  }
+
+  readonly onCredit = (): void => this.#signal.notify()
+
+  async pool(options: Partial<PoolOptions> = {}): Promise<ConnectionPool> {
+    const pool = new ConnectionPool({ ...OPTIONS, port: await this.core.listen(), ...options })
+    this.#pools.push(pool)
+    return pool
+  }
+
+  until<T>(read: () => T | undefined | false, what: string): Promise<T> {
+    return this.#signal.until(
+      () => read() || undefined,
+      () => what
+    )
+  }
+
+  async end(): Promise<void> {
+    for (const pool of this.#pools) await pool.close()
+    await this.core.close()
+  }
+}
+
+export const message = (text: string): Message => ({
+  durable: false,
+  deliveryCount: 0,
+  annotations: new Map(),
+  properties: {},
+  applicationProperties: new Map(),
+  body: { type: 'value', value: text }
+})
+
+export const textOf = ({ body }: Message): unknown => (body.type === 'value' ? body.value : undefined)
