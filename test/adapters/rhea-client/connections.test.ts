@@ -79,7 +79,7 @@ describe('adapters/rhea as a client: connections', () => {
       port,
       containerId: 'test',
       attachTimeoutMs: 100,
-      idleTimeOutMs: 1000
+      idleTimeOutMs: 30_000
     }
     const pool = new ConnectionPool({ ...options, connectTimeoutMs: 30, maxSessions: 1, idleMs: 1 })
     await assert.rejects(pool.connect({}), { condition: 'amqp:connection:forced' })

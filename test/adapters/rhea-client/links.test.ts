@@ -120,14 +120,17 @@ describe('adapters/rhea as a client: links', () => {
 
   it('receives after a drain as before it', async () => {
     const { onDelivery } = scene
-    const receiver = await (await connect()).openReceiver({ address: 'a', window: 0, onDelivery })
+    const connection = await connect()
+    const receiver = await connection.openReceiver({ address: 'a', window: 0, onDelivery })
     const core = await scene.core.receiver()
     core.stock.push(message('1'))
     receiver.addCredit(5)
     await receiver.drain()
     assert.equal(scene.deliveries.length, 1)
     receiver.addCredit(3)
-    await scene.core.until(() => core.credit === 3, 'credit that stays')
+    await scene.core.until(() => core.credit === 3, 'credit')
+    await connection.openSender({ address: 'b' }) // what came behind the credit has been done
+    assert.equal(core.credit, 3)
     core.deliver(message('2'))
     await scene.until(() => scene.deliveries.length === 2, 'another delivery')
   })
