@@ -16,7 +16,7 @@ import type {
   ServedLink
 } from '../plugin/host.js'
 import { isValidTopicFilter, isValidTopicName } from '../plugin/mqtt/topic.js'
-import { Taker } from './memory-queue.js'
+import { MemoryQueue, Taker } from './memory-queue.js'
 import type { End, MemorySpace, Served } from './memory-space.js'
 
 const CREDIT = 1000
@@ -58,14 +58,19 @@ export class MemoryConnection implements AmqpConnection {
   async openReceiver(options: ReceiverOptions): Promise<Receiver> {
     const { address = '', name = `link-${++this.#names}`, window, onDelivery, onClosed } = options
     const queue = this.#space.nodes.get(address)
-    if (!queue && (address.startsWith('$') || !isValidTopicFilter(address))) throw notFound(address)
+    // a control address is there as long as somebody receives from it
+    const control = !queue && this.#as === 'service' && /^\$mqtt\..+\.control$/.test(address)
+    if (!queue && !control && (address.startsWith('$') || !isValidTopicFilter(address)))
+      throw notFound(address)
     if (this.#as !== 'service' && !(await this.#as.mayReceive(address))) throw forbidden(address)
     const taker = new Taker(window, onDelivery, () => end({ cause: 'error', error: DELETED }, true))
-    const node = queue ?? this.#space.subscribe(address)
+    const node = queue ?? (control ? new MemoryQueue() : this.#space.subscribe(address))
+    if (control) this.#space.nodes.set(address, node)
     node.take(taker)
     const end = this.#link(() => {
       node.leave(taker)
-      if (!queue) this.#space.unsubscribe(node)
+      if (control) this.#space.nodes.delete(address)
+      else if (!queue) this.#space.unsubscribe(node)
     }, onClosed)
     const addCredit = (credit: number): void => {
       taker.credit += credit
