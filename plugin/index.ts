@@ -9,7 +9,7 @@ import { parseOptions } from './options.js'
 export { OWNED_PREFIXES } from './messages/addresses.js'
 export { parseConfig, type Config, type Validation } from './config.js'
 export { METRICS } from './metrics.js'
-export { AmqpError, BridgeError, CONDITIONS, FAILURES } from './errors.js'
+export { AmqpError, BridgeError, CONDITIONS, FAILURES, rejectionOf } from './errors.js'
 export type * from './host.js'
 export type { PluginOptions, Role } from './options.js'
 
