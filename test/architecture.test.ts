@@ -285,10 +285,8 @@ describe('architecture', () => {
     wantFiles(files.map(read), ({ text }) => /(?<![\w.+#])\/(?:work|root)(?![\w-]).*/.exec(text)?.[0])
   })
 
-  it('installs from the public registry', () => {
+  it('installs from whatever registry npm is set to', () => {
     const lock = readFileSync(join(root, 'package-lock.json'), 'utf8')
-    const hosts = new Set([...lock.matchAll(/"resolved": "(\w+:\/\/[^/"]*)/g)].map(([, host]) => host))
-    hosts.delete('https://registry.npmjs.org')
-    assert.deepEqual([...hosts], [])
+    assert.doesNotMatch(lock, /"resolved": "\w+:/)
   })
 })
