@@ -9,7 +9,7 @@ import {
   isGatewayControlAddress,
   isOwnedAddress
 } from '../../plugin/messages/addresses.js'
-import { isValidTopicFilter, isValidTopicName } from '../../plugin/mqtt/topic.js'
+import { isValidTopicFilter, isValidTopicName, isWildcard } from '../../plugin/mqtt/topic.js'
 import type { Attachment, ConsumerOptions } from './consumer.js'
 import { DEAD_LETTER_QUEUE, type DurableQueue } from './durable-queue.js'
 import type { DurableQueues } from './durable-queues.js'
@@ -124,7 +124,7 @@ export class Broker {
     }
     const { subscriptionBytes: maxBytes, unsettled: maxUnsettled } = limits
     // without a wildcard the filter itself says where its messages were published
-    const annotated = isWild(filter)
+    const annotated = isWildcard(filter)
     const options = { filter, annotated, name, maxBytes, maxUnsettled, now, log, onEnded }
     const subscription: Subscription = new Subscription(options, consumer)
     this.#subscriptions.add(subscription)
@@ -156,8 +156,6 @@ export class Broker {
     return queue
   }
 }
-
-const isWild = (filter: string): boolean => filter.includes('+') || filter.includes('#')
 
 const isControl = (address: string): boolean =>
   decodeClientAddress(address)?.kind === 'control' || isGatewayControlAddress(address)

@@ -8,6 +8,7 @@ import { EncodedMessage } from './message.js'
 import { outcomeState } from './outcomes.js'
 import { tellState } from './dispositions.js'
 import { ringEntries } from './delivery-ring.js'
+import { incomingDelivery } from './rhea.js'
 import type { RheaFrame, RheaIncomingDelivery, RheaLink, RheaTransfer } from './rhea.js'
 import { attachRequest, echoSource, echoTerminus, LinkEnd } from './server-link.js'
 import type { AttachRequest, LinkContext, OnClosed } from './server-link.js'
@@ -137,16 +138,7 @@ export class InboundLink {
       )
     }
     incoming.next_delivery_id = (delivery_id + 1) >>> 0
-    const delivery: RheaIncomingDelivery = {
-      id: delivery_id,
-      link: this.#link,
-      settled: false,
-      state: undefined,
-      remote_settled: false,
-      frames: [],
-      size: 0,
-      format: message_format
-    }
+    const delivery = incomingDelivery(delivery_id, this.#link, message_format)
     incoming.deliveries.push(delivery)
     this.#partial = delivery
     if (this.#end.closed) delivery.settled = true

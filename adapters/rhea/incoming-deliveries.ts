@@ -4,6 +4,7 @@
 
 import { AmqpError } from '../../plugin/errors.js'
 import { tellState } from './dispositions.js'
+import { incomingDelivery } from './rhea.js'
 import type {
   RheaFrame,
   RheaIncomingDelivery,
@@ -90,16 +91,7 @@ export class IncomingDeliveries {
       throw new AmqpError('amqp:session:errant-link', `delivery ${delivery_id} is out of sequence`)
     }
     incoming.next_delivery_id = (delivery_id + 1) >>> 0
-    const delivery: RheaIncomingDelivery = {
-      id: delivery_id,
-      link,
-      settled: false,
-      state: undefined,
-      remote_settled: false,
-      frames: [],
-      size: 0,
-      format: message_format
-    }
+    const delivery = incomingDelivery(delivery_id, link, message_format)
     this.#unsettled.set(delivery_id, delivery)
     return { delivery, tag: delivery_tag ?? Buffer.alloc(0) }
   }

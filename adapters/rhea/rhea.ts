@@ -158,6 +158,11 @@ export interface RheaIncomingDelivery extends RheaDelivery {
   readonly format: Field<number>
 }
 
+/** A delivery whose first transfer has come, and nothing of its payload. */
+export function incomingDelivery(id: number, link: RheaLink, format: Field<number>): RheaIncomingDelivery {
+  return { id, link, settled: false, state: undefined, remote_settled: false, frames: [], size: 0, format }
+}
+
 export interface RheaIncoming {
   readonly deliveries: RheaRing<RheaIncomingDelivery>
   next_transfer_id: number

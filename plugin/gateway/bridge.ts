@@ -16,7 +16,7 @@ import { Departure } from './departure.js'
 import type { GatewayParts } from './gateway-parts.js'
 import type { InboxClient } from './inbox.js'
 import { OpenedClient } from './opened-client.js'
-import { admit, announce, announceAgain } from './opening.js'
+import { admit, announce, announceAgain, announceEnd } from './opening.js'
 import { encodePacket, PacketStream } from './packet-stream.js'
 import { publishResultOf } from './publish-result.js'
 import { SessionDriver } from './session-driver.js'
@@ -270,7 +270,7 @@ export class Bridge implements InboxClient, RegisteredClient {
 
   /** Gives back all that the client had from the host. */
   async #letGo(): Promise<void> {
-    const { clients, requests, log } = this.#parts
+    const { clients, log } = this.#parts
     const clientId = this.#request?.clientId
     try {
       await this.#opened?.close()
@@ -279,12 +279,7 @@ export class Bridge implements InboxClient, RegisteredClient {
       log.error({ ...this.#who(), err: error }, 'a client connection was not closed cleanly')
     }
     if (clientId !== undefined) {
-      const { connection } = this
-      if (this.#announced)
-        void requests.send({
-          ...{ type: 'close', clientId, connection, delivery: 'inbox' },
-          ...{ end: true, resume: false }
-        })
+      if (this.#announced) announceEnd(this.#parts, clientId, this.connection)
       clients.release(clientId, this)
     }
     this.#onEnded(this)

@@ -1,4 +1,5 @@
-// What a CONNECT takes: the user at the host, the client id for this connection alone, the session's start at the service.
+// What a CONNECT takes: the user at the host, the client id for this connection alone, the session's start at the service; and what
+// the service is told of that session later.
 // Rule: it ends with everything or with a named failure; after a failure nothing stays attached.
 
 import { BridgeError, CONDITIONS } from '../errors.js'
@@ -32,8 +33,14 @@ export async function announce(
   { clientId, connection, principal }: ClientIdentity
 ): Promise<void> {
   const outcome = await requests.send({
-    ...{ type: 'close', clientId, connection, user: principal.name, replyTo: control.address },
-    ...{ delivery: 'inbox', end: false, resume: false }
+    type: 'close',
+    clientId,
+    connection,
+    user: principal.name,
+    replyTo: control.address,
+    delivery: 'inbox',
+    end: false,
+    resume: false
   })
   if (outcome.type === 'accepted') return
   const detail =
@@ -49,8 +56,12 @@ export async function announceAgain(
 ): Promise<void> {
   const identity = { clientId, connection, user: principal.name }
   const announced = requests.resume({
-    ...{ type: 'close', ...identity, replyTo: control.address },
-    ...{ delivery: 'inbox', end: false, resume: true }
+    type: 'close',
+    ...identity,
+    replyTo: control.address,
+    delivery: 'inbox',
+    end: false,
+    resume: true
   })
   const filters = inbox.grantedTo(client)
   if (filters.size > 0)
@@ -58,6 +69,11 @@ export async function announceAgain(
   const outcome = await announced
   if (outcome.type === 'rejected' && outcome.condition === CONDITIONS.notAllowed)
     await client.end(new BridgeError('sessionTakenOver', 'a connection elsewhere has this client id'))
+}
+
+/** Tells the service that the session ended with its connection; nobody waits for the answer. */
+export function announceEnd({ requests }: GatewayParts, clientId: string, connection: string): void {
+  void requests.send({ type: 'close', clientId, connection, delivery: 'inbox', end: true, resume: false })
 }
 
 async function authenticate(
