@@ -13,7 +13,8 @@ describe('npm start', () => {
   after(() => directory.remove())
 
   it('says that it is ready, and ends with 0 at Ctrl-C', async () => {
-    const command = `npm start -- --mqtt-port 0 --amqp-port 0 --data ${directory.path}`
+    // exec: whichever shell `script` takes, it is not what Ctrl-C meets first
+    const command = `exec npm start -- --mqtt-port 0 --amqp-port 0 --data ${directory.path}`
     // script gives it a terminal, and exits with its exit code
     const child = spawn('script', ['--quiet', '--return', '--command', command, '/dev/null'], {
       cwd: fileURLToPath(new URL('../..', import.meta.url)),
