@@ -1,5 +1,5 @@
-// Requests to the Subscription Service: AMQP_LIST, AMQP_CLOSE, AMQP_SUBSCRIBE, AMQP_UNSUBSCRIBE, and its reply AMQP_SUBSCRIPTIONS;
-// and the answer to its order `disconnect` (orders.ts).
+// Requests to the Subscription Service: AMQP_LIST, AMQP_CLOSE, AMQP_SUBSCRIBE, AMQP_UNSUBSCRIBE; and the answer to its order
+// `disconnect` (orders.ts).
 // Rule: what originals write is read (lists, one string, integer or string QoS); what we write is what originals read. An error
 // names the field that was wrong.
 
@@ -7,6 +7,7 @@ import { AmqpError, CONDITIONS } from '../errors.js'
 import type { AmqpValue, Message, MessageBody, MessageProperties } from '../host.js'
 import type { Qos } from '../mqtt/packets.js'
 import { decodeClientAddress, publishAddress } from './addresses.js'
+import { decodeQos, encodeFilters } from './granted-qos.js'
 
 /** Where a session's publications go: a durable queue of its own, or the inbox of its gateway. */
 export type DeliveryPath = 'queue' | 'inbox'
@@ -47,6 +48,8 @@ export interface SubscribeRequest extends RequestBase {
   readonly delivery: DeliveryPath
   /** good filters stay when others fail */
   readonly partial: boolean
+  /** where retained messages of these filters go, with a marker at their end (retained.ts); undefined: into the session's queue */
+  readonly replayTo?: string | undefined
   readonly packetId?: number | undefined
 }
 
@@ -98,6 +101,7 @@ export function encodeRequest(request: SubscriptionRequest): Message {
   if (type === 'close' && request.end) app.set('end', true)
   if ((type === 'close' || type === 'list') && request.resume) app.set('resume', true)
   if (type === 'subscribe' && request.partial) app.set('partial', true)
+  if (type === 'subscribe' && request.replayTo !== undefined) app.set('replay-to', request.replayTo)
   return message({
     properties: {
       subject: SUBJECTS[type],
@@ -118,41 +122,12 @@ function bodyOf(request: SubscriptionRequest): MessageBody {
     case 'disconnected':
       return { type: 'none' }
     case 'subscribe':
-      return { type: 'value', value: qosMap(request.filters) }
+      return { type: 'value', value: encodeFilters(request.filters) }
     case 'unsubscribe':
       return { type: 'value', value: request.filters }
     default:
       return request satisfies never
   }
-}
-
-/** Filter → QoS as a string, which is all that originals read. */
-const qosMap = (filters: ReadonlyMap<string, Qos>): ReadonlyMap<AmqpValue, AmqpValue> =>
-  new Map([...filters].map(([filter, qos]) => [filter, String(qos)]))
-
-export interface SubscriptionsReply {
-  readonly to: string
-  readonly correlationId: string
-  readonly sessionPresent: boolean
-  /** the connection that had the session before this one */
-  readonly previousConnection?: string | undefined
-  readonly filters: ReadonlyMap<string, Qos>
-}
-
-export const encodeSubscriptions = ({
-  to,
-  correlationId,
-  sessionPresent,
-  previousConnection,
-  filters
-}: SubscriptionsReply): Message => {
-  const app = new Map<string, AmqpValue>([['session-present', sessionPresent]])
-  if (previousConnection !== undefined) app.set('previous-connection', previousConnection)
-  return message({
-    properties: { to, subject: 'subscriptions', correlationId },
-    applicationProperties: app,
-    body: { type: 'value', value: qosMap(filters) }
-  })
 }
 
 /** Reads a request. Throws AmqpError: `amqp:not-implemented` for its subject, `amqp:decode-error` for any other field. */
@@ -191,6 +166,7 @@ export function decodeRequest(request: Message): SubscriptionRequest {
         filters,
         delivery: deliveryOf(app),
         partial: app.get('partial') === true,
+        replayTo: textOf(app, 'replay-to'),
         packetId
       }
     }
@@ -271,9 +247,7 @@ function filterOf(value: AmqpValue): string {
 }
 
 function qosOf(filter: string, value: AmqpValue): Qos {
-  const qos = isMap(value) ? value.get('qos') : value
-  if (qos === 0 || qos === '0') return 0
-  if (qos === 1 || qos === '1' || qos === true) return 1
-  if (qos === 2 || qos === '2') return 2
+  const qos = decodeQos(value)
+  if (qos !== undefined) return qos
   throw decodeError(`the QoS of filter ${JSON.stringify(filter)} must be 0, 1 or 2`)
 }

@@ -17,13 +17,13 @@ import type {
 import { controlAddress, SUBSCRIPTION_SERVICE_ADDRESSES } from '../messages/addresses.js'
 import {
   decodeRequest,
-  encodeSubscriptions,
   type CloseRequest,
   type ListRequest,
   type SubscribeRequest,
   type SubscriptionRequest,
   type UnsubscribeRequest
 } from '../messages/requests.js'
+import { encodeSubscriptions } from '../messages/subscriptions.js'
 import { Outbox } from '../outbox.js'
 import { ServiceConnection } from '../service-connection.js'
 import { ClientSessions, heldBy, type ClientSession } from './client-sessions.js'
@@ -203,7 +203,7 @@ export class SubscriptionService {
     // ahead of stored messages: before the routes are there again (protocol.md 3)
     await this.#reply(
       replyTo,
-      encodeSubscriptions({ to: replyTo, correlationId, sessionPresent, previousConnection, filters })
+      encodeSubscriptions(replyTo, { correlationId, connection, sessionPresent, previousConnection, filters })
     )
     await this.#sessions.establish(clientId)
   }
