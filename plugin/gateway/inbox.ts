@@ -7,8 +7,8 @@ import type { AddressSpace, Delivery, LinkClosed, Logger, Source } from '../host
 import { decodePublication } from '../messages/publish.js'
 import type { Publication } from '../messages/publication.js'
 import type { Qos } from '../mqtt/packets.js'
-import { isWildcard, matches } from '../mqtt/topic.js'
-import { TopicTree } from '../mqtt/topic-tree.js'
+import { isWildcard } from '../mqtt/topic.js'
+import { GrantedFilters } from './granted-filters.js'
 
 /** One client of the inbox. */
 export interface InboxClient {
@@ -19,65 +19,13 @@ export interface InboxClient {
 
 /** Unsettled deliveries of one source; they are settled as they come. */
 const WINDOW = 1000
-/** With more filters than this a client's own are looked up in a tree. */
-const LINEAR_FILTERS = 8
 const ACCEPTED = { type: 'accepted' } as const
-
-/** What one client is subscribed to, oldest first. */
-class Membership {
-  readonly filters = new Map<string, { qos: Qos; readonly order: number }>()
-  #tree: TopicTree<string> | undefined
-  #order = 0
-
-  set(filter: string, qos: Qos): void {
-    const known = this.filters.get(filter)
-    if (known !== undefined) {
-      known.qos = qos
-      return
-    }
-    this.filters.set(filter, { qos, order: this.#order++ })
-    this.#tree?.add(filter, filter)
-  }
-
-  delete(filter: string): void {
-    this.filters.delete(filter)
-    this.#tree?.remove(filter, filter)
-  }
-
-  /** The highest granted QoS if `filter` is the oldest that matches `topic`, else undefined. */
-  grantedBy(filter: string, topic: string): Qos | undefined {
-    const own = this.filters.get(filter)
-    if (own === undefined) return undefined
-    if (this.filters.size === 1) return own.qos
-    let { qos } = own
-    let oldest = true
-    const visit = (other: string): void => {
-      const entry = this.filters.get(other)
-      if (entry === undefined) return
-      if (entry.order < own.order) oldest = false
-      if (entry.qos > qos) qos = entry.qos
-    }
-    if (this.filters.size <= LINEAR_FILTERS) {
-      for (const other of this.filters.keys()) if (matches(other, topic)) visit(other)
-    } else {
-      this.#tree ??= this.#plant()
-      this.#tree.match(topic, visit)
-    }
-    return oldest ? qos : undefined
-  }
-
-  #plant(): TopicTree<string> {
-    const tree = new TopicTree<string>()
-    for (const filter of this.filters.keys()) tree.add(filter, filter)
-    return tree
-  }
-}
 
 /** A source and the clients that share it. */
 interface Feed {
   readonly filter: string
   readonly exact: boolean
-  readonly members: Map<InboxClient, Membership>
+  readonly members: Map<InboxClient, GrantedFilters>
   source: Promise<Source>
 }
 
@@ -85,7 +33,7 @@ export class Inbox {
   readonly #space: AddressSpace
   readonly #log: Logger
   readonly #feeds = new Map<string, Feed>()
-  readonly #clients = new Map<InboxClient, Membership>()
+  readonly #clients = new Map<InboxClient, GrantedFilters>()
 
   constructor(space: AddressSpace, log: Logger) {
     this.#space = space
@@ -145,9 +93,9 @@ export class Inbox {
     this.#clients.delete(client)
   }
 
-  #membership(client: InboxClient): Membership {
+  #membership(client: InboxClient): GrantedFilters {
     let membership = this.#clients.get(client)
-    if (membership === undefined) this.#clients.set(client, (membership = new Membership()))
+    if (membership === undefined) this.#clients.set(client, (membership = new GrantedFilters()))
     return membership
   }
 
@@ -170,7 +118,7 @@ export class Inbox {
     })
   }
 
-  #leave(client: InboxClient, membership: Membership, filter: string): void {
+  #leave(client: InboxClient, membership: GrantedFilters, filter: string): void {
     membership.delete(filter)
     const feed = this.#feeds.get(filter)
     if (feed === undefined || !feed.members.delete(client) || feed.members.size > 0) return

@@ -53,7 +53,7 @@ export class Inbound {
       if (fault !== undefined) return closeWarned('topicNameInvalid', fault, { topic: shown(topic) })
       this.#topic = topic
     }
-    if (retain || qos === 2) return this.#refuseFeature(retain ? 'retained messages' : 'QoS 2')
+    if (qos === 2) return this.#refuseFeature('QoS 2')
     const clientId = this.#clientId
     const uid = this.#options.makeUid()
     if (packetId === undefined) {

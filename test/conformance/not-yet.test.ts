@@ -58,16 +58,6 @@ describe('conformance: what is not there yet', () => {
     await assertPayloads(witness, 'sentinel')
   })
 
-  it('closes on PUBLISH with RETAIN, publishes nothing, and warns [MQTT3-3.3.1-5]', async () => {
-    const witness = await subscriber(gateway(), ['retain', 1])
-    for (const fields of [{}, { packetId: 1 }]) {
-      await assertCloses(gateway(), publish('retain', 'ghost', { ...fields, retain: true }))
-      assertWarned(gateway(), 'retained messages')
-    }
-    witness.send(publish('retain', 'sentinel'))
-    await assertPayloads(witness, 'sentinel')
-  })
-
   it('refuses MQTT 5.0 with return code 1 in the form of 3.1.1 [MQTT3-3.1.2-2]', async () => {
     await assertRefused(gateway(), connect({ level: 5 }), 1)
     // as a client of 5.0 sends it: properties before the client id

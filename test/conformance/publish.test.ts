@@ -79,6 +79,11 @@ describe('conformance: PUBLISH', () => {
     sender.send(encodePublication({ topic: 'retain/amqp', payload, qos: 1, retain: true, dup: false }))
     const got = await client.nextPublish()
     assert.deepEqual([got.payload, got.retain, got.qos], ['kept', false, 1])
+    const publisher = await gateway().connect(freshId())
+    for (const fields of [{}, { packetId: 1 }]) {
+      publisher.send(publish('retain/mqtt', 'kept', { ...fields, retain: true }))
+      assert.equal((await client.nextPublish()).retain, false)
+    }
     await connection.close()
   })
 
