@@ -35,8 +35,13 @@ export class MqttJsClient {
     return grants.map(grant => grant.qos)
   }
 
-  async publish(topic: string, payload: string | Buffer, qos: 0 | 1 | 2 = 0): Promise<void> {
-    await this.client.publishAsync(topic, payload, { qos })
+  async publish(
+    topic: string,
+    payload: string | Buffer,
+    qos: 0 | 1 | 2 = 0,
+    options: { readonly retain?: boolean } = {}
+  ): Promise<void> {
+    await this.client.publishAsync(topic, payload, { qos, ...options })
   }
 
   async end(): Promise<void> {
