@@ -12,7 +12,7 @@ import {
   type Operation
 } from '../embedded/management-protocol.js'
 
-type Args = Readonly<Record<string, string | undefined>>
+type Args = Readonly<Record<string, string | number | undefined>>
 
 interface Pending {
   resolve(sections: readonly Uint8Array[]): void
@@ -36,7 +36,7 @@ export class ManagementClient {
     args: Args = {},
     sections: readonly Uint8Array[] = []
   ): Promise<readonly Uint8Array[]> {
-    const channel = await (this.#channel ??= this.#open())
+    const channel = await (this.#channel ?? this.#open())
     return channel.request(operation, args, sections)
   }
 
@@ -44,11 +44,12 @@ export class ManagementClient {
     return readJson<T>(await this.request(operation, args, sections))
   }
 
-  async #open(): Promise<Channel> {
+  #open(): Promise<Channel> {
     const forget = (): void => {
       if (this.#channel === opening) this.#channel = undefined
     }
     const opening = Channel.open(this.#connect, forget)
+    this.#channel = opening
     opening.catch(forget)
     return opening
   }
@@ -71,12 +72,20 @@ class Channel {
   static async open(connect: () => Promise<AmqpConnection>, onGone: () => void): Promise<Channel> {
     const channel = new Channel(onGone)
     const connection = await connect()
-    const onClosed = (closed: LinkClosed): void => channel.#end(closed)
+    const onClosed = (closed: LinkClosed): void => {
+      channel.#end(closed)
+      void connection.close()
+    }
     const onDelivery = (delivery: Delivery): void => channel.#answer(delivery)
-    await connection.openReceiver({ address: MANAGEMENT, window: WINDOW, onDelivery, onClosed })
-    const onCredit = (): void => channel.#flush()
-    channel.#sender = await connection.openSender({ address: MANAGEMENT, onCredit, onClosed })
-    return channel
+    try {
+      await connection.openReceiver({ address: MANAGEMENT, window: WINDOW, onDelivery, onClosed })
+      const onCredit = (): void => channel.#flush()
+      channel.#sender = await connection.openSender({ address: MANAGEMENT, onCredit, onClosed })
+      return channel
+    } catch (error) {
+      await connection.close()
+      throw error
+    }
   }
 
   request(operation: Operation, args: Args, sections: readonly Uint8Array[]): Promise<readonly Uint8Array[]> {
