@@ -1,14 +1,15 @@
-// What one client's SUBSCRIBE and UNSUBSCRIBE do: rights, sources of the inbox, the Subscription Service's record.
+// What one client's SUBSCRIBE and UNSUBSCRIBE do: rights, the source of the publications, the Subscription Service's record.
 // Rule: a code says "granted" only when the source is there and the service agreed; what was granted before stays as it is when it
 // is asked for again and refused; requests act in the order they came.
 
 import { BridgeError } from '../errors.js'
 import type { Outcome, Principal } from '../host.js'
 import { isHostQueue } from '../messages/addresses.js'
+import type { DeliveryPath } from '../messages/requests.js'
 import type { Action, RequestedFilter } from '../session/types.js'
 import type { Qos } from '../mqtt/packets.js'
 import type { GatewayParts } from './gateway-parts.js'
-import type { InboxClient } from './inbox.js'
+import type { Inbox, InboxClient } from './inbox.js'
 
 type SubscribeAction = Action & { type: 'subscribe' }
 type UnsubscribeAction = Action & { type: 'unsubscribe' }
@@ -27,16 +28,31 @@ export interface ClientIdentity {
   readonly principal: Principal
 }
 
+/** Where the publications of a client's filters come from: the inbox, or a queue of the session's own. */
+export interface FilterSource extends Pick<
+  Inbox,
+  'subscribe' | 'has' | 'grant' | 'unsubscribe' | 'remove' | 'filtersOf'
+> {
+  readonly delivery: DeliveryPath
+}
+
 export class ClientSubscriptions {
   readonly #parts: GatewayParts
+  readonly #source: FilterSource
   readonly #client: InboxClient
   readonly #identity: ClientIdentity
   #tail: Promise<unknown> = Promise.resolve()
   #pending = 0
   #closed = false
 
-  constructor(parts: GatewayParts, client: InboxClient, identity: ClientIdentity) {
+  constructor(
+    parts: GatewayParts,
+    client: InboxClient,
+    identity: ClientIdentity,
+    source: FilterSource = parts.inbox
+  ) {
     this.#parts = parts
+    this.#source = source
     this.#client = client
     this.#identity = identity
   }
@@ -56,7 +72,7 @@ export class ClientSubscriptions {
 
   close(): void {
     this.#closed = true
-    this.#parts.inbox.remove(this.#client)
+    this.#source.remove(this.#client)
   }
 
   async #next(request: () => Promise<Answer>): Promise<Answer> {
@@ -67,7 +83,7 @@ export class ClientSubscriptions {
       return await answer
     } finally {
       this.#pending -= 1
-      if (this.#closed) this.#parts.inbox.remove(this.#client)
+      if (this.#closed) this.#source.remove(this.#client)
     }
   }
 
@@ -75,8 +91,8 @@ export class ClientSubscriptions {
     // a filter twice: the last wins [MQTT3-3.8.4-3]
     const filters = new Map<string, Qos>(requested.map(({ filter, qos }) => [filter, qos]))
     const codes = new Map<string, number>()
-    const { inbox } = this.#parts
-    const kept = new Set([...filters.keys()].filter(filter => inbox.has(this.#client, filter)))
+    const source = this.#source
+    const kept = new Set([...filters.keys()].filter(filter => source.has(this.#client, filter)))
     await Promise.all(
       [...filters].map(async ([filter, qos]) => codes.set(filter, await this.#open(filter, qos)))
     )
@@ -88,16 +104,16 @@ export class ClientSubscriptions {
       for (const [filter, code] of this.#refused(outcome, granted)) {
         codes.set(filter, code)
         granted.delete(filter)
-        if (!kept.has(filter)) inbox.unsubscribe(this.#client, filter)
+        if (!kept.has(filter)) source.unsubscribe(this.#client, filter)
       }
-      for (const [filter, qos] of granted) inbox.grant(this.#client, filter, qos)
+      for (const [filter, qos] of granted) source.grant(this.#client, filter, qos)
     }
     return { codes: requested.map(({ filter }) => codes.get(filter) ?? UNSPECIFIED) }
   }
 
   /** Opens the source of one filter, where the client has none: the code. */
   async #open(filter: string, qos: Qos): Promise<number> {
-    const { addresses, inbox, log } = this.#parts
+    const { addresses, log } = this.#parts
     const { clientId, principal } = this.#identity
     if (isHostQueue(addresses(), filter)) {
       log.warn({ clientId, filter }, 'a subscription was refused: the address is a queue')
@@ -112,10 +128,10 @@ export class ClientSubscriptions {
     }
     if (this.#closed) return UNSPECIFIED
     // the QoS of before counts until the service has agreed
-    if (inbox.has(this.#client, filter)) return qos
+    if (this.#source.has(this.#client, filter)) return qos
     if (this.#full) return QUOTA
     try {
-      await inbox.subscribe(this.#client, filter, qos)
+      await this.#source.subscribe(this.#client, filter, qos)
       return qos
     } catch (error) {
       log.warn({ clientId, filter, err: error }, 'a subscription was refused: the host gave no source')
@@ -125,8 +141,8 @@ export class ClientSubscriptions {
 
   /** Nothing is asked of the host, or written down, for filters over the limit. */
   get #full(): boolean {
-    const { config, inbox } = this.#parts
-    return inbox.filtersOf(this.#client) >= config().limits.filtersPerClient
+    const { config } = this.#parts
+    return this.#source.filtersOf(this.#client) >= config().limits.filtersPerClient
   }
 
   #warnOfQuota(refused: number): void {
@@ -144,7 +160,7 @@ export class ClientSubscriptions {
       connection,
       user: principal.name,
       filters,
-      delivery: 'inbox',
+      delivery: this.#source.delivery,
       partial: true,
       packetId
     })
@@ -163,7 +179,7 @@ export class ClientSubscriptions {
 
   async #unsubscribe(packetId: number, filters: readonly string[]): Promise<Answer> {
     const { clientId, connection, principal } = this.#identity
-    const { requests, inbox } = this.#parts
+    const { requests } = this.#parts
     const outcome = await requests.send({
       type: 'unsubscribe',
       clientId,
@@ -175,7 +191,7 @@ export class ClientSubscriptions {
     if (outcome.type !== 'accepted') {
       return { error: new BridgeError('unsubscribeRejected', `the subscription service: ${outcome.type}`) }
     }
-    for (const filter of filters) inbox.unsubscribe(this.#client, filter)
+    for (const filter of filters) this.#source.unsubscribe(this.#client, filter)
     return { codes: filters.map(() => 0) }
   }
 }

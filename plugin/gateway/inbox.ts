@@ -30,6 +30,7 @@ interface Feed {
 }
 
 export class Inbox {
+  readonly delivery = 'inbox'
   readonly #space: AddressSpace
   readonly #log: Logger
   readonly #feeds = new Map<string, Feed>()
