@@ -28,6 +28,8 @@ export interface AmqpListenerOptions extends Partial<AmqpListenerLimits> {
   /** 0: any free one */
   readonly port: number
   readonly log: Logger
+  /** where the numbers of a session start; undefined: 0 */
+  readonly firstId?: number | undefined
 }
 
 const DEFAULTS: AmqpListenerLimits = {

@@ -28,6 +28,8 @@ export interface ClientOptions {
   readonly idleTimeOutMs: number
   /** What deliveries say beyond their message; undefined: as AMQP has it. */
   readonly readDelivery?: ReadDelivery | undefined
+  /** where the numbers of a session start; undefined: 0 */
+  readonly firstId?: number | undefined
 }
 
 /** For the host to answer our close, ms. */
@@ -112,7 +114,8 @@ export class ClientConnection {
       session,
       write: (bytes: Buffer) => void this.#batch.write(bytes),
       attachTimeoutMs: this.#options.attachTimeoutMs,
-      readDelivery: this.#options.readDelivery
+      readDelivery: this.#options.readDelivery,
+      firstId: this.#options.firstId ?? 0
     }
     const client = new ClientSession(context, {
       onEnded: () => void this.#sessions.delete(client),

@@ -17,7 +17,7 @@ export class ClientSender implements Sender, ClientLink {
   readonly #transfers: () => OutgoingTransfers | undefined
   readonly #options: SenderOptions
   /** messages handed over and credit drained since the start: delivery-count once all are written */
-  #handed = 0
+  #handed: number
   #hadCredit = false
   #draining = false
 
@@ -33,6 +33,8 @@ export class ClientSender implements Sender, ClientLink {
     this.#context = context
     this.#transfers = transfers
     this.#options = options
+    const first = context.firstId
+    this.#handed = link.delivery_count = link.local.attach.initial_delivery_count = first
     link._get_drain = () => this.#draining
   }
 
@@ -67,7 +69,10 @@ export class ClientSender implements Sender, ClientLink {
 
   flow({ delivery_count, link_credit, drain }: RheaFlow): void {
     const link = this.#link
-    link.credit = Math.max(0, ((delivery_count ?? 0) + (link_credit ?? 0) - link.delivery_count) | 0)
+    link.credit = Math.max(
+      0,
+      ((delivery_count ?? this.#context.firstId) + (link_credit ?? 0) - link.delivery_count) | 0
+    )
     this.#draining = drain === true
     if (this.#draining) {
       const left = Math.max(0, link.credit - ((this.#handed - link.delivery_count) >>> 0))

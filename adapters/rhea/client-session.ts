@@ -42,6 +42,8 @@ export interface SessionContext {
   readonly write: (bytes: Buffer) => void
   readonly attachTimeoutMs: number
   readonly readDelivery: ReadDelivery | undefined
+  /** of transfers and deliveries, and of each sender's count */
+  readonly firstId: number
 }
 
 export interface SessionOwner {
@@ -75,6 +77,7 @@ export class ClientSession implements AmqpConnection {
     this.#session = context.session
     this.#owner = owner
     this.#incoming = new IncomingDeliveries(context.session)
+    context.session.local.begin.next_outgoing_id = context.firstId
     this.#ended = new Promise(resolve => (this.#onEnded = resolve))
     this.#begun = new Promise(resolve => (this.#onBegun = resolve))
     this.#guard()
@@ -163,6 +166,7 @@ export class ClientSession implements AmqpConnection {
         channel: session.local.channel,
         maxFrameSize: this.#context.connection.remote.open?.max_frame_size ?? undefined,
         window: frame.performative.incoming_window ?? 0,
+        firstId: this.#context.firstId,
         write: this.#context.write
       })
       session.outgoing = this.#transfers
@@ -199,7 +203,7 @@ export class ClientSession implements AmqpConnection {
   }
 
   #flow(fields: RheaFlow): void {
-    this.#transfers?.flow(fields.next_incoming_id ?? 0, fields.incoming_window ?? 0)
+    this.#transfers?.flow(fields.next_incoming_id, fields.incoming_window)
     if (typeof fields.handle === 'number') this.#links.get(this.#link(fields.handle))?.flow(fields)
     if (fields.echo === true) this.#session._write_flow()
     this.#context.connection._register()

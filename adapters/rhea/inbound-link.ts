@@ -7,11 +7,11 @@ import type { LinkClosed, LinkError, Outcome } from '../../plugin/host.js'
 import { EncodedMessage } from './message.js'
 import { outcomeState } from './outcomes.js'
 import { tellState } from './dispositions.js'
-import { ringEntries } from './delivery-ring.js'
 import { incomingDelivery } from './rhea.js'
 import type { RheaFrame, RheaIncomingDelivery, RheaLink, RheaTransfer } from './rhea.js'
 import { attachRequest, echoSource, echoTerminus, LinkEnd } from './server-link.js'
 import type { AttachRequest, LinkContext, OnClosed } from './server-link.js'
+import type { UnsettledDeliveries } from './unsettled-deliveries.js'
 
 const TRANSFER_LIMIT = 'amqp:link:transfer-limit-exceeded'
 const SECOND = 1
@@ -32,13 +32,15 @@ export class InboundLink {
   /** the client named no target at all, not even one without an address */
   readonly targetless: boolean
   readonly #context: LinkContext
+  readonly #unsettled: UnsettledDeliveries
   readonly #end: LinkEnd
   readonly #link: RheaLink
   #handlers: InboundHandlers | undefined
   #partial: RheaIncomingDelivery | undefined
 
-  constructor(context: LinkContext, link: RheaLink, name: string) {
+  constructor(context: LinkContext, unsettled: UnsettledDeliveries, link: RheaLink, name: string) {
     this.#context = context
+    this.#unsettled = unsettled
     this.#link = link
     this.#end = new LinkEnd(context, link)
     this.request = attachRequest(name, this.#end.target)
@@ -89,6 +91,7 @@ export class InboundLink {
     if (delivery.settled || delivery.state !== undefined || this.#end.closed) return
     this.#context.held.removeUnsettled(delivery.size)
     const settled = this.#link.local.attach.rcv_settle_mode !== SECOND
+    if (settled) this.#unsettled.remove(delivery)
     tellState(this.#context.session, delivery, settled, outcomeState(outcome))
   }
 
@@ -100,6 +103,7 @@ export class InboundLink {
 
   /** The client settled a delivery by itself. */
   remoteSettled(delivery: InboundDelivery): void {
+    this.#unsettled.remove(delivery)
     if (delivery.settled) return
     if (delivery.state === undefined) this.#context.held.removeUnsettled(delivery.size)
     delivery.remote_settled = true
@@ -131,7 +135,7 @@ export class InboundLink {
     if (typeof delivery_id !== 'number' || delivery_id !== (incoming.next_delivery_id ?? delivery_id)) {
       throw new AmqpError('amqp:session:errant-link', `delivery ${delivery_id} is out of sequence`)
     }
-    if (incoming.deliveries.available() === 0) {
+    if (this.#unsettled.available() === 0) {
       throw new AmqpError(
         'amqp:session:window-violation',
         'more unsettled deliveries than the session can hold'
@@ -139,7 +143,7 @@ export class InboundLink {
     }
     incoming.next_delivery_id = (delivery_id + 1) >>> 0
     const delivery = incomingDelivery(delivery_id, this.#link, message_format)
-    incoming.deliveries.push(delivery)
+    this.#unsettled.add(delivery)
     this.#partial = delivery
     if (this.#end.closed) delivery.settled = true
     else if (this.#link.credit <= 0) {
@@ -213,16 +217,15 @@ export class InboundLink {
     delivery.settled = true
   }
 
-  /** What the client is not told about any more leaves the session's ring. */
+  /** What the client is not told about any more is forgotten. */
   #dropUnsettled(): void {
     this.#dropPartial()
-    for (const delivery of ringEntries(this.#context.session.incoming.deliveries)) {
-      if (delivery.link === this.#link) this.remoteSettled(delivery)
-    }
+    for (const delivery of this.#unsettled.of(this.#link)) this.remoteSettled(delivery)
   }
 
-  /** Takes a delivery out of the session's ring without a word to the client. */
+  /** Forgets a delivery without a word to the client. */
   #forget(delivery: RheaIncomingDelivery): void {
+    this.#unsettled.remove(delivery)
     delivery.remote_settled = true
     this.#context.session.incoming.update(delivery, true, undefined)
     if (this.#partial === delivery) this.#partial = undefined

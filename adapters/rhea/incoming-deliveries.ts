@@ -1,6 +1,5 @@
 // What a session of ours has received: transfers put together, and deliveries that are not settled.
-// Rule: a delivery that stays unsettled takes one place, and not those of all that came after it; ids are serial numbers. (rhea frees
-// its ring from the head only, so one old delivery stops the session after 2047 more, and decodes what must stay as it came.)
+// Rule: messages are handed on as the bytes that came, in their order; ids are serial numbers. (rhea decodes them, and counts past 2^32.)
 
 import { AmqpError } from '../../plugin/errors.js'
 import { tellState } from './dispositions.js'
@@ -13,6 +12,7 @@ import type {
   RheaTransfer,
   RheaTyped
 } from './rhea.js'
+import { UnsettledDeliveries } from './unsettled-deliveries.js'
 
 /** Frames that the host may send before we give it more room. */
 const CAPACITY = 8192
@@ -28,17 +28,12 @@ export interface Taker {
 
 export class IncomingDeliveries {
   readonly #session: RheaSession
-  readonly #unsettled = new Map<number, RheaIncomingDelivery>()
+  readonly #unsettled: UnsettledDeliveries
   readonly #partial = new Map<RheaLink, Partial>()
 
   constructor(session: RheaSession) {
     this.#session = session
-    const ring = {
-      available: () => CAPACITY - this.#unsettled.size,
-      pop_if: () => 0 // settle() has removed it
-    }
-    Object.assign(session.incoming, { deliveries: ring })
-    Object.assign(session.local.begin, { incoming_window: CAPACITY })
+    this.#unsettled = new UnsettledDeliveries(session, CAPACITY)
   }
 
   /** Takes one frame of a delivery. Throws AmqpError for what must end the connection. */
@@ -65,23 +60,21 @@ export class IncomingDeliveries {
 
   /** False: it was settled before, or its link has ended. */
   settle(delivery: RheaIncomingDelivery, state: RheaTyped): boolean {
-    if (delivery.settled || this.#unsettled.get(delivery.id) !== delivery) return false
+    if (delivery.settled || !this.#unsettled.remove(delivery)) return false
     tellState(this.#session, delivery, true, state)
-    this.#unsettled.delete(delivery.id)
     return true
   }
 
   /** The host settled deliveries by itself. */
   remoteSettled(first: number, last: number, settled: boolean): void {
     if (!settled) return
-    const length = (last - first) >>> 0
-    for (const [id, delivery] of this.#unsettled) if ((id - first) >>> 0 <= length) this.#settled(delivery)
+    for (const delivery of this.#unsettled.range(first, last)) this.#settled(delivery)
   }
 
   /** The link has ended. */
   drop(link: RheaLink): void {
     this.#partial.delete(link)
-    for (const delivery of this.#unsettled.values()) if (delivery.link === link) this.#settled(delivery)
+    for (const delivery of this.#unsettled.of(link)) this.#settled(delivery)
   }
 
   #begin({ delivery_id, delivery_tag, message_format }: RheaTransfer, link: RheaLink): Partial {
@@ -92,13 +85,13 @@ export class IncomingDeliveries {
     }
     incoming.next_delivery_id = (delivery_id + 1) >>> 0
     const delivery = incomingDelivery(delivery_id, link, message_format)
-    this.#unsettled.set(delivery_id, delivery)
+    this.#unsettled.add(delivery)
     return { delivery, tag: delivery_tag ?? Buffer.alloc(0) }
   }
 
   #settled(delivery: RheaIncomingDelivery): void {
     delivery.remote_settled = true
     delivery.settled = true
-    this.#unsettled.delete(delivery.id)
+    this.#unsettled.remove(delivery)
   }
 }

@@ -34,7 +34,7 @@ export class OutboundLink {
   readonly #link: RheaLink
   #handlers: OutboundHandlers | undefined
   /** deliveries handed over since the start, and credit drained: delivery-count once all are written */
-  #sent = 0
+  #sent: number
   /** credit that is left */
   #credit = 0
   #reserved = 0
@@ -47,6 +47,8 @@ export class OutboundLink {
     this.#end = new LinkEnd(context, link)
     this.request = attachRequest(name, this.#end.source)
     this.presettled = this.#end.remote.snd_settle_mode === SETTLED
+    const first = context.firstId
+    this.#sent = link.delivery_count = link.local.attach.initial_delivery_count = first
     link._get_drain = () => this.#draining // rhea forgets it where no credit is left
   }
 
@@ -150,7 +152,7 @@ export class OutboundLink {
   /** Takes the link's part of a flow frame. */
   flow({ delivery_count, link_credit, drain, echo }: RheaFlow): void {
     // what is on its way to the client it has not counted; a count ahead of ours leaves no credit
-    const unseen = (this.#sent - (delivery_count ?? 0)) >>> 0
+    const unseen = (this.#sent - (delivery_count ?? this.#context.firstId)) >>> 0
     const pending = (this.#sent - this.#link.delivery_count) >>> 0
     this.#credit = Math.max(0, (link_credit ?? 0) - unseen)
     this.#link.credit = this.#credit + pending // what is handed over is as good as sent

@@ -4,7 +4,8 @@
 // behind one unsettled delivery, counts past 2^32, and costs three times as much.)
 
 import type { Outcome } from '../../plugin/host.js'
-import type { RheaLink } from './rhea.js'
+import type { Field, RheaLink } from './rhea.js'
+import { serialRange } from './serial-range.js'
 import { CODE } from './typecodes.js'
 
 /** Deliveries without an outcome in one session. */
@@ -41,8 +42,8 @@ export interface OutgoingOptions {
   readonly maxFrameSize: number | undefined
   /** frames that the client takes */
   readonly window: number
-  /** 0 where it is left out; a session may start anywhere */
-  readonly firstDeliveryId?: number | undefined
+  /** of transfers and of deliveries: where a session starts is its own affair */
+  readonly firstId: number
   readonly write: (bytes: Buffer) => void
 }
 
@@ -50,7 +51,7 @@ export class OutgoingTransfers {
   // rhea's session reads these
   readonly deliveries = { available: () => 1 }
   readonly window = 0xffffffff
-  next_transfer_id = 0
+  next_transfer_id: number
 
   readonly #options: OutgoingOptions
   readonly #maxPayload: number
@@ -64,7 +65,7 @@ export class OutgoingTransfers {
   constructor(options: OutgoingOptions) {
     this.#options = options
     this.#remoteWindow = options.window
-    this.#nextDeliveryId = options.firstDeliveryId ?? 0
+    this.next_transfer_id = this.#nextDeliveryId = options.firstId
     this.#maxPayload = (options.maxFrameSize ?? Infinity) - TRANSFER_BYTES
   }
 
@@ -79,24 +80,15 @@ export class OutgoingTransfers {
     this.#pending.push({ delivery, bytes, offset: 0, id: 0 })
   }
 
-  /** A flow came: the client has seen transfers up to `nextIncomingId`, and takes `window` more. */
-  flow(nextIncomingId: number, window: number): void {
-    const unseen = (this.next_transfer_id - nextIncomingId) >>> 0
-    this.#remoteWindow = Math.max(0, window - unseen) // a count ahead of ours leaves none
+  /** A flow came: the client has seen transfers up to `nextIncomingId` (none yet: nothing), and takes `window` more. */
+  flow(nextIncomingId: Field<number>, window: Field<number>): void {
+    const unseen = (this.next_transfer_id - (nextIncomingId ?? this.#options.firstId)) >>> 0
+    this.#remoteWindow = Math.max(0, (window ?? 0) - unseen) // a count ahead of ours leaves none
   }
 
   /** The unsettled deliveries from id `first` to `last`, as serial numbers. */
-  *range(first: number, last: number): Generator<[number, OutgoingDelivery]> {
-    const length = (last - first) >>> 0
-    if (length < this.#unsettled.size) {
-      for (let i = 0; i <= length; i++) {
-        const id = (first + i) >>> 0
-        const delivery = this.#unsettled.get(id)
-        if (delivery !== undefined) yield [id, delivery]
-      }
-    } else {
-      for (const entry of [...this.#unsettled]) if ((entry[0] - first) >>> 0 <= length) yield entry
-    }
+  range(first: number, last: number): Generator<readonly [number, OutgoingDelivery]> {
+    return serialRange(this.#unsettled, first, last)
   }
 
   /** Forgets a delivery whose outcome is known. `tell`: the client waits for it to be settled. */

@@ -53,7 +53,8 @@ export interface RheaOpen {
 
 export interface RheaBegin {
   readonly remote_channel: Field<number>
-  readonly incoming_window: Field<number>
+  incoming_window: Field<number>
+  next_outgoing_id: Field<number>
   handle_max: Field<number>
 }
 
@@ -137,20 +138,6 @@ export interface RheaDelivery {
   remote_settled: boolean
 }
 
-/** A ring of deliveries whose ids follow each other. */
-export interface RheaRing<D extends RheaDelivery> {
-  readonly capacity: number
-  size: number
-  head: number
-  tail: number
-  readonly entries: (D | undefined)[]
-  available(): number
-  push(delivery: D): void
-  by_id(id: number): D | undefined
-  get_head(): D | undefined
-  get_tail(): D | undefined
-}
-
 export interface RheaIncomingDelivery extends RheaDelivery {
   /** ours: payloads that have come, and their bytes */
   frames: Buffer[]
@@ -164,7 +151,8 @@ export function incomingDelivery(id: number, link: RheaLink, format: Field<numbe
 }
 
 export interface RheaIncoming {
-  readonly deliveries: RheaRing<RheaIncomingDelivery>
+  /** rhea's ring, in whose place we put our own */
+  deliveries: { available(): number; pop_if(): number }
   next_transfer_id: number
   next_delivery_id: number | undefined
   on_transfer(frame: RheaFrame<RheaTransfer>, link: RheaLink): void

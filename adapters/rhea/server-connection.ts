@@ -11,9 +11,10 @@ import type { FrameReader } from './frame-reader.js'
 import { HeldBytes } from './held-bytes.js'
 import type { InboundLink } from './inbound-link.js'
 import { readError } from './outcomes.js'
+import { checkOpen } from './open-check.js'
 import type { OutboundLink } from './outbound-link.js'
 import { createConnection } from './rhea.js'
-import type { RheaBegin, RheaConnection, RheaEnd, RheaFrame, RheaOpen, RheaSession } from './rhea.js'
+import type { RheaBegin, RheaConnection, RheaEnd, RheaFrame, RheaSession } from './rhea.js'
 import { AMQP_HEADER } from './sasl-server.js'
 import { ServerSession } from './server-session.js'
 
@@ -33,6 +34,8 @@ export interface ServerOptions {
   /** a sender without an address is served */
   readonly relay: boolean
   readonly properties: Readonly<Record<string, string>>
+  /** where the numbers of a session start; undefined: 0 */
+  readonly firstId?: number | undefined
 }
 
 export interface ServerHandlers {
@@ -48,10 +51,6 @@ export interface ServerHandlers {
 const CONGESTED_BYTES = 1024 * 1024
 /** What may be held of a client's messages, in units of maxMessageSize. */
 const UNSETTLED_MESSAGES = 2
-/** AMQP's least max-frame-size, bytes */
-const MIN_MAX_FRAME_SIZE = 512
-/** A client that wants heartbeats more often is refused, ms. */
-const MIN_IDLE_TIME_OUT_MS = 100
 /** For a client to read our close and end its side, ms. */
 const CLOSE_GRACE_MS = 1000
 
@@ -157,7 +156,8 @@ export class ServerConnection {
       write: (bytes: Buffer) => void this.#batch.write(bytes),
       maxMessageSize: this.#options.maxMessageSize,
       congested: () => this.#batch.waiting > CONGESTED_BYTES,
-      held: this.#held
+      held: this.#held,
+      firstId: this.#options.firstId ?? 0
     }
     const owner = {
       addLink: () => {
@@ -280,16 +280,6 @@ export class ServerConnection {
     this.#handlers.onClosed(closed.cause, closed.error)
     for (const session of this.#sessions) session.end({ cause: 'lost' })
     this.#sessions.clear()
-  }
-}
-
-function checkOpen({ performative }: RheaFrame<RheaOpen>): void {
-  const { max_frame_size, idle_time_out } = performative
-  if (typeof max_frame_size === 'number' && max_frame_size < MIN_MAX_FRAME_SIZE) {
-    throw new AmqpError('amqp:invalid-field', `max-frame-size is less than ${MIN_MAX_FRAME_SIZE}`)
-  }
-  if (typeof idle_time_out === 'number' && idle_time_out > 0 && idle_time_out < MIN_IDLE_TIME_OUT_MS) {
-    throw new AmqpError('amqp:not-allowed', `idle-time-out is less than ${MIN_IDLE_TIME_OUT_MS} ms`)
   }
 }
 

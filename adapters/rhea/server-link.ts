@@ -25,6 +25,8 @@ export interface LinkContext {
   /** Nothing can be written to the client at the moment. */
   congested(): boolean
   readonly held: HeldBytes
+  /** of the session's transfers and deliveries, and of each sender's count */
+  readonly firstId: number
 }
 
 /** What a client asked for when it attached. */

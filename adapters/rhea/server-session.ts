@@ -9,7 +9,6 @@ import { readError } from './outcomes.js'
 import { OutboundLink } from './outbound-link.js'
 import type { SessionOutput } from './outbound-link.js'
 import { OutgoingTransfers } from './outgoing-transfers.js'
-import { ringRange } from './delivery-ring.js'
 import type {
   RheaAttach,
   RheaDetach,
@@ -23,6 +22,7 @@ import type {
   RheaTyped
 } from './rhea.js'
 import type { LinkContext } from './server-link.js'
+import { UnsettledDeliveries } from './unsettled-deliveries.js'
 
 export interface SessionOwner {
   /** throws AmqpError where the client may have no more links */
@@ -37,6 +37,8 @@ export interface SessionOwner {
 
 type ServerLink = InboundLink | OutboundLink
 
+/** Unsettled deliveries of a client; the next one ends its connection. */
+const CAPACITY = 2048
 const TERMINI = { source: 0x28, target: 0x29 } as const
 
 export class ServerSession {
@@ -45,6 +47,7 @@ export class ServerSession {
   readonly #owner: SessionOwner
   readonly #links = new Map<RheaLink, ServerLink>()
   readonly #output: SessionOutput
+  readonly #unsettled: UnsettledDeliveries
   readonly #handleMax: number
 
   constructor(context: LinkContext, owner: SessionOwner, handleMax: number) {
@@ -53,8 +56,10 @@ export class ServerSession {
     this.#owner = owner
     this.#handleMax = handleMax
     this.#session.local.begin.handle_max = handleMax
+    this.#session.local.begin.next_outgoing_id = context.firstId
     this.#output = { transfers: this.#makeTransfers(), starving: new Set() }
     this.#session.outgoing = this.#output.transfers
+    this.#unsettled = new UnsettledDeliveries(this.#session, CAPACITY)
     this.#session.on_attach = frame => this.#attach(frame)
     this.#session.on_flow = frame => this.#flow(frame.performative)
     this.#session.on_transfer = frame => this.#transfer(frame)
@@ -65,12 +70,13 @@ export class ServerSession {
 
   #makeTransfers(): OutgoingTransfers {
     const { local, remote } = this.#session
-    const { connection, write } = this.#context
+    const { connection, firstId, write } = this.#context
     const maxFrameSize = connection.remote.open?.max_frame_size ?? undefined
     return new OutgoingTransfers({
       channel: local.channel,
       maxFrameSize,
       window: remote.begin.incoming_window ?? 0,
+      firstId,
       write
     })
   }
@@ -121,7 +127,7 @@ export class ServerSession {
   #open(link: RheaLink, role: boolean, name: string, strange: boolean): void {
     const server = role
       ? new OutboundLink(this.#context, this.#output, link, name)
-      : new InboundLink(this.#context, link, name)
+      : new InboundLink(this.#context, this.#unsettled, link, name)
     this.#links.set(link, server)
     if (strange) {
       server.close({
@@ -133,7 +139,7 @@ export class ServerSession {
   }
 
   #flow(fields: RheaFlow): void {
-    this.#output.transfers.flow(fields.next_incoming_id ?? 0, fields.incoming_window ?? 0)
+    this.#output.transfers.flow(fields.next_incoming_id, fields.incoming_window)
     this.#owner.onPlaces(this)
     const { handle } = fields
     if (typeof handle === 'number') {
@@ -172,7 +178,7 @@ export class ServerSession {
       }
       this.#owner.onPlaces(this)
     } else if (settled === true) {
-      for (const delivery of ringRange(this.#session.incoming.deliveries, first, last)) {
+      for (const delivery of this.#unsettled.range(first, last)) {
         const server = this.#links.get(delivery.link)
         if (server instanceof InboundLink) server.remoteSettled(delivery)
       }

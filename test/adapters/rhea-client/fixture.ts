@@ -34,8 +34,16 @@ export class Scene {
 
   readonly onCredit = (): void => this.#signal.notify()
 
-  async pool(options: Partial<PoolOptions> = {}): Promise<ConnectionPool> {
-    const pool = new ConnectionPool({ ...OPTIONS, port: await this.core.listen(), ...options })
+  /** Of connections to the core's listener. */
+  async pool(
+    options: Partial<PoolOptions> = {},
+    listener: Parameters<FakeCore['listen']>[0] = {}
+  ): Promise<ConnectionPool> {
+    return this.poolTo(await this.core.listen(listener), options)
+  }
+
+  poolTo(port: number, options: Partial<PoolOptions> = {}): ConnectionPool {
+    const pool = new ConnectionPool({ ...OPTIONS, port, ...options })
     this.#pools.push(pool)
     return pool
   }

@@ -14,23 +14,32 @@ describe('adapters/rhea as a client: links', () => {
   const connect = async () => (await scene.pool()).connect({})
 
   it('never throws for want of a place in the session, and goes on when there is one', async () => {
-    scene.core.senderCredit = 5000
+    scene.core.senderCredit = 10_000
     const { onCredit } = scene
-    const sender = await (await connect()).openSender({ address: 'a', onCredit })
+    const pool = await scene.pool()
+    const sender = await (await pool.connect({})).openSender({ address: 'a', onCredit })
     const core = await scene.core.sender()
     let sent = 0
-    const send = async (count: number): Promise<void> => {
+    const fill = async (): Promise<void> => {
+      const count = sent + 2048
       while (sent < count) {
-        await scene.until(() => sender.credit > 0, 'credit')
-        sender.send(message(String(sent++)))
+        await scene.until(() => sender.credit > 0, `a place for ${sent}`)
+        while (sender.credit > 0) sender.send(message(String(sent++)))
       }
-      await scene.core.until(() => core.sent.length === count, `${count} messages`)
+      await scene.core.until(() => core.sent.length === sent, `${sent} messages`)
+      assert.deepEqual([sent, sender.credit], [count, 0])
     }
-    await send(2000)
-    core.credit += 2000
+    await fill()
+    const other = await (await pool.connect({})).openSender({ address: 'b', onCredit })
+    await scene.until(() => other.credit > 0, 'credit of another session')
+    const outcome = new Promise(resolve => other.send(message('other'), resolve))
+    const [connection, ...more] = scene.core.connections
+    await scene.core.until(() => connection?.senders[1]?.sent.length === 1, 'the message of the other')
+    connection?.senders[1]?.sent[0]?.settle(ACCEPTED)
+    assert.deepEqual([await outcome, more], [ACCEPTED, []])
     for (const { settle } of core.sent) settle(ACCEPTED)
-    await send(4000)
-    assert.equal(textOf(core.sent.at(-1)?.message ?? message('')), '3999')
+    await fill()
+    assert.equal(textOf(core.sent.at(-1)?.message ?? message('')), '4095')
   })
 
   it('refuses to send without credit, and its other links go on', async () => {

@@ -16,6 +16,7 @@ describe('transfers of a session', () => {
       channel: 3,
       maxFrameSize: 512,
       window: 1000,
+      firstId: 0,
       write: bytes => written.push(bytes),
       ...options
     })
@@ -78,7 +79,7 @@ describe('transfers of a session', () => {
   })
 
   it('have ids that wrap, as have their ranges', () => {
-    const transfers = make({ firstDeliveryId: 0xfffffffe })
+    const transfers = make({ firstId: 0xfffffffe })
     for (let i = 0; i < 4; i++) push(transfers, 'x')
     transfers.process()
     assert.deepEqual(
@@ -97,9 +98,8 @@ describe('transfers of a session', () => {
   })
 
   it('are counted past the wrap of transfer ids', () => {
-    const transfers = make({ window: 5 })
-    transfers.next_transfer_id = 0xfffffffe
-    transfers.flow(0xfffffffe, 5)
+    const transfers = make({ window: 5, firstId: 0xfffffffe })
+    transfers.flow(undefined, 5) // sent before our begin came
     for (let i = 0; i < 4; i++) push(transfers, 'x')
     transfers.process()
     assert.equal(transfers.next_transfer_id, 2)
@@ -134,6 +134,18 @@ describe('transfers of a session', () => {
     push(transfers, 'x', link, true)
     transfers.process()
     assert.deepEqual(ids(transfers, 0, 10), [])
+  })
+
+  it('give their place back when their outcome is known, whoever waits for it to be settled', () => {
+    const transfers = make({ window: 10_000 })
+    const { places } = transfers
+    for (let i = 0; i < places; i++) push(transfers, 'x')
+    transfers.process()
+    assert.equal(transfers.places, 0)
+    for (let id = 0; id < places; id++) transfers.settle(id, id % 2 === 0)
+    assert.equal(transfers.places, 10_000 - places)
+    transfers.flow(places, 10_000)
+    assert.equal(transfers.places, places)
   })
 
   it('share a disposition with their neighbours alone', () => {
