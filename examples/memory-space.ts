@@ -18,6 +18,8 @@ import type {
   Source,
   SourceOptions
 } from '../plugin/host.js'
+import { isOwnedAddress } from '../plugin/messages/addresses.js'
+import { hasRetain } from '../plugin/messages/publish.js'
 import { isValidTopicFilter, matches } from '../plugin/mqtt/topic.js'
 import { MemoryConnection } from './memory-connection.js'
 import { MemoryQueue, Taker } from './memory-queue.js'
@@ -63,7 +65,7 @@ export class MemorySpace implements AddressSpace {
       matches(filter, topic) ? queue : []
     )
     const routed = this.#routes.flatMap(route =>
-      matches(route.filter, topic) ? (this.nodes.get(route.queue) ?? []) : []
+      takes(route, topic, message) ? (this.nodes.get(route.queue) ?? []) : []
     )
     for (const queue of new Set([...queues, ...routed])) queue.push(named)
   }
@@ -123,8 +125,10 @@ export class MemorySpace implements AddressSpace {
       await this.routes.remove(route)
       this.#routes = [...this.#routes, route]
     },
-    remove: async ({ filter, queue }) => {
-      this.#routes = this.#routes.filter(each => each.filter !== filter || each.queue !== queue)
+    remove: async ({ filter, queue, only }) => {
+      this.#routes = this.#routes.filter(
+        each => each.filter !== filter || each.queue !== queue || each.only !== only
+      )
     },
     list: async queue => this.#routes.filter(route => queue === undefined || route.queue === queue)
   }
@@ -134,6 +138,11 @@ export class MemorySpace implements AddressSpace {
     this.#stores.set(name, store)
     return store
   }
+}
+
+function takes({ filter, only }: Route, topic: string, message: Message): boolean {
+  if (only === undefined) return matches(filter, topic)
+  return hasRetain(message) && (filter === '#' ? !isOwnedAddress(topic) : matches(filter, topic))
 }
 
 function memoryStore(): KeyedStore {

@@ -259,9 +259,17 @@ export interface Route {
   /** topic filter, MQTT syntax */
   readonly filter: string
   readonly queue: string
+  /**
+   * `retained`: only publications with the annotation `x-opt-retain-message` true, and then `#` matches topics that begin with `$`,
+   * too, but for those with an owned prefix.
+   */
+  readonly only?: 'retained' | undefined
 }
 
-/** Durable routes from topic filters to the plugin's queues. Filters of one queue that overlap give one copy. */
+/**
+ * Durable routes from topic filters to the plugin's queues. Filters of one queue that overlap give one copy. Two that differ in
+ * `only` are two routes.
+ */
 export interface Routes {
   /** Resolves when the next publication takes the route. Nothing happens if it is there. Rejects `amqp:not-found` without the queue. */
   add(route: Route): Promise<void>

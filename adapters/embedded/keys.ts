@@ -10,7 +10,7 @@ const NEXT_QUEUE = 0x69 // i: the next queue's id
 const QUEUE = 0x71 // q + queue: name
 const STATE = 0x6d // m + queue: how far the queue was used (durable-queue.ts)
 const ENTRY = 0x65 // e + queue + sequence + part: a message in a queue, and how often its delivery failed
-const ROUTE = 0x72 // r + queue + filter: a route to the queue
+const ROUTE = 0x72 // r + queue + filter, and NUL + `only` where it has that: a route to the queue
 const DELETED = 0x78 // x + queue: the queue is deleted, what was in it perhaps not yet
 const VALUE = 0x6b // k + store name + NUL + key: a value of a keyed store
 
@@ -97,10 +97,11 @@ export const queueRanges = (queue: number): readonly KeyRange[] =>
     lt: queuePart(kind, queue + 1)
   }))
 
-export const routeKey = (queue: number, filter: string): Buffer =>
-  Buffer.concat([queuePart(ROUTE, queue), Buffer.from(filter)])
+/** `route`: what routeText makes of it. */
+export const routeKey = (queue: number, route: string): Buffer =>
+  Buffer.concat([queuePart(ROUTE, queue), Buffer.from(route)])
 
-export const filterOf = (key: Buffer): string => key.toString('utf8', QUEUE_BYTES)
+export const routeTextOf = (key: Buffer): string => key.toString('utf8', QUEUE_BYTES)
 
 export const valuePrefix = (store: string, prefix = ''): Buffer =>
   Buffer.concat([Buffer.of(VALUE), Buffer.from(`${store}\0${prefix}`)])

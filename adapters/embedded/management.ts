@@ -2,7 +2,7 @@
 // Rule: only connections of the service get here; requests begin in the order in which they came, so that writes to one key keep theirs.
 
 import { AmqpError, CONDITIONS } from '../../plugin/errors.js'
-import type { AddressSpace, AmqpValue, Credentials, Message } from '../../plugin/host.js'
+import type { AddressSpace, AmqpValue, Credentials, Message, Route } from '../../plugin/host.js'
 import type { KeyedValues } from './keyed-values.js'
 import { makeFailure, makeReply, readRequest, type Operation, type Request } from './management-protocol.js'
 import { EncodedMessage, encodeMessage } from '../rhea/message.js'
@@ -55,7 +55,12 @@ export class Management {
   #makeOperations(): Readonly<Record<Operation, Handler>> {
     const space = this.#space
     const { queues, routes } = space
-    const route = (request: Request) => ({ filter: text(request, 'filter'), queue: text(request, 'queue') })
+    const route = (request: Request): Route => {
+      const only = optional(request, 'only')
+      if (only !== undefined && only !== 'retained')
+        throw new AmqpError(CONDITIONS.notImplemented, `no routes for ${only} only`)
+      return { filter: text(request, 'filter'), queue: text(request, 'queue'), only }
+    }
     return {
       describe: async () => {
         const { name, type, capabilities, addresses } = space

@@ -2,12 +2,13 @@
 // Rule: one copy for each, however many filters match; all receive all publications in one order. A publication that is made
 // while another is under way comes after it.
 
-import type { Message, Outcome } from '../../plugin/host.js'
+import type { Message, Outcome, Route } from '../../plugin/host.js'
 import { TopicTree } from '../../plugin/mqtt/topic-tree.js'
 import { encodeMessage, withAnnotation } from '../rhea/message.js'
 import { DurableQueue } from './durable-queue.js'
 import { expiryOf } from './entry.js'
 import { ACCEPTED, outcomeOfWrite } from './outcomes.js'
+import { RetainedTopics } from './retained-topics.js'
 import type { Store } from './store.js'
 import type { Subscription } from './subscription.js'
 
@@ -27,6 +28,7 @@ export class Topics {
   readonly #store: Store
   readonly #now: () => number
   readonly #tree = new TopicTree<TopicTarget>()
+  readonly #retained = new RetainedTopics<TopicTarget>()
   readonly #nested: Publication[] = []
   /** what the present publication matches */
   readonly #queues: DurableQueue[] = []
@@ -45,12 +47,14 @@ export class Topics {
     this.#now = now
   }
 
-  add(filter: string, target: TopicTarget): void {
-    this.#tree.add(filter, target)
+  add(filter: string, target: TopicTarget, only?: Route['only']): void {
+    if (only === 'retained') this.#retained.add(filter, target)
+    else this.#tree.add(filter, target)
   }
 
-  remove(filter: string, target: TopicTarget): void {
-    this.#tree.remove(filter, target)
+  remove(filter: string, target: TopicTarget, only?: Route['only']): void {
+    if (only === 'retained') this.#retained.remove(filter, target)
+    else this.#tree.remove(filter, target)
   }
 
   /** `topic` is valid. `onOutcome` runs at once where nothing has to be written. */
@@ -75,6 +79,7 @@ export class Topics {
     this.#queues.length = 0
     this.#subscriptions.length = 0
     this.#tree.match(topic, this.#collect)
+    this.#retained.match(topic, message, this.#collect)
     const expiresAt = this.#queues.length + this.#subscriptions.length > 0 ? expiryOf(message, this.#now) : 0
     let copy: Message | undefined
     if (this.#queues.length > 0) {

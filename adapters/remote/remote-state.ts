@@ -16,8 +16,8 @@ export function remoteQueues(management: ManagementClient): Queues {
 
 export function remoteRoutes(management: ManagementClient): Routes {
   return {
-    add: async ({ filter, queue }) => void (await management.request('routes.add', { filter, queue })),
-    remove: async ({ filter, queue }) => void (await management.request('routes.remove', { filter, queue })),
+    add: async route => void (await management.request('routes.add', { ...route })),
+    remove: async route => void (await management.request('routes.remove', { ...route })),
     list: queue => management.json<readonly Route[]>('routes.list', { queue })
   }
 }

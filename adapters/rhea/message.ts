@@ -56,6 +56,15 @@ export class EncodedMessage implements Message {
     return (this.#annotations ??= this.#read(SECTION.messageAnnotations, readTextMap) ?? EMPTY)
   }
 
+  /** One annotation; the others are not kept. */
+  annotation(name: string): AmqpValue | undefined {
+    if (this.#annotations !== undefined) return this.#annotations.get(name)
+    const section = this.section(SECTION.messageAnnotations)
+    if (section === undefined) return undefined
+    const { found, valueStart } = findPair(this.bytes, section.value, name)
+    return found ? readValue(readerAt(this.bytes, valueStart)) : undefined
+  }
+
   get properties(): MessageProperties {
     return (this.#properties ??= this.#read(SECTION.properties, readProperties) ?? NO_PROPERTIES)
   }
@@ -85,9 +94,7 @@ export class EncodedMessage implements Message {
   }
 
   #reader(index: number): Reader {
-    const reader = new Reader(this.bytes)
-    reader.position = this.#sections[index + 2] ?? 0
-    return reader
+    return readerAt(this.bytes, this.#sections[index + 2] ?? 0)
   }
 
   #read<T>(code: number, read: (reader: Reader) => T): T | undefined {
@@ -111,6 +118,12 @@ export class EncodedMessage implements Message {
     }
     return found
   }
+}
+
+function readerAt(bytes: Buffer, position: number): Reader {
+  const reader = new Reader(bytes)
+  reader.position = position
+  return reader
 }
 
 function readTextMap(reader: Reader): ReadonlyMap<string, AmqpValue> {
@@ -200,8 +213,7 @@ interface Pairs {
 const NO_PAIRS: Pairs = { count: 0, found: false, start: 0, end: 0, valueStart: 0, valueEnd: 0 }
 
 function findPair(bytes: Buffer, mapAt: number, name: string): Pairs {
-  const reader = new Reader(bytes)
-  reader.position = mapAt
+  const reader = readerAt(bytes, mapAt)
   const width = reader.read_uint(1) === CODE.map8 ? 1 : 4
   const end = reader.read_uint(width) + mapAt + 1 + width
   const count = reader.read_uint(width)

@@ -131,6 +131,12 @@ function qosOf({ annotations, applicationProperties, durable }: Message): Qos {
   return qos === 0 || qos === 1 || qos === 2 ? qos : durable ? 1 : 0
 }
 
+/** The annotation that a route with `only: 'retained'` asks for; of a publication of ours no annotations are made for it. */
+export const hasRetain = (message: Message): boolean =>
+  message instanceof PublicationMessage
+    ? message.publication.retain
+    : message.annotations.get(RETAIN) === true
+
 const isRetain = ({ annotations, applicationProperties }: Message): boolean =>
   (annotations.get(RETAIN) ?? applicationProperties.get('mqtt.message.retain')) === true
 

@@ -2,6 +2,7 @@
 // Rule: a case uses the port and the fixture alone, and never asks which host it runs on.
 
 import type { ContractCase, ContractHost, ContractPart } from './fixture.js'
+import { bounds } from './bounds.js'
 import { consumers } from './consumers.js'
 import { controlAddresses } from './control-addresses.js'
 import { credit } from './credit.js'
@@ -11,6 +12,7 @@ import { links } from './links.js'
 import { publishSubscribe } from './publish-subscribe.js'
 import { queues } from './queues.js'
 import { replyNodes } from './reply-nodes.js'
+import { retainedRoutes } from './retained-routes.js'
 import { routes } from './routes.js'
 import { servedLinks } from './served-links.js'
 import { servedMessages } from './served-messages.js'
@@ -26,11 +28,13 @@ export const contract: readonly ContractCase[] = [
   ...publishSubscribe,
   ...values,
   ...queues,
+  ...bounds,
   ...consumers,
   ...settlement,
   ...credit,
   ...expiry,
   ...routes,
+  ...retainedRoutes,
   ...links,
   ...replyNodes,
   ...controlAddresses,

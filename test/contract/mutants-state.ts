@@ -109,6 +109,33 @@ export const stateMutants: readonly Mutant[] = [
     })
   },
   {
+    title: 'copies what is not retained over a route for what is',
+    hints: ['copies over a route for retained messages only what has the annotation true'],
+    mutate: () => ({
+      routes: inner => ({
+        ...throughRoutes(inner),
+        add: async ({ filter, queue, only }) => {
+          await inner.add({ filter, queue, only })
+          if (only !== undefined) await inner.add({ filter, queue })
+        },
+        list: async queue => (await inner.list(queue)).filter(({ only }) => only !== undefined)
+      })
+    })
+  },
+  {
+    title: 'removes the route for retained messages with the other one of its filter',
+    hints: ['has a route for retained messages beside one with the same filter, and removes one alone'],
+    mutate: () => ({
+      routes: inner => ({
+        ...throughRoutes(inner),
+        remove: async ({ filter, queue }) => {
+          await inner.remove({ filter, queue })
+          await inner.remove({ filter, queue, only: 'retained' })
+        }
+      })
+    })
+  },
+  {
     title: 'routes only what is durable',
     hints: ['copies publications to a queue that nobody consumes, durable or not'],
     mutate: () => ({
