@@ -1,7 +1,7 @@
 // A queue in memory: what waits, and who takes it.
 // Rule: order is kept; what a taker did not settle goes back to where it was.
 
-import type { Delivery, Message, Outcome } from '../plugin/host.js'
+import type { Delivery, Message, Outcome, QueueLimits } from '../plugin/host.js'
 
 interface Entry {
   readonly message: Message
@@ -29,9 +29,20 @@ export class MemoryQueue {
   readonly #waiting: Entry[] = []
   readonly #takers = new Set<Taker>()
   #ids = 0
+  limits: QueueLimits | undefined
+  /** what `limits` kept out */
+  dropped = 0
   #onEmpty: (() => void) | undefined
 
+  get unattended(): boolean {
+    return this.#takers.size === 0
+  }
+
   push(message: Message): void {
+    if (this.limits !== undefined && this.#isFull(this.limits, message)) {
+      this.dropped += 1
+      return
+    }
     this.#waiting.push({ message, id: String(++this.#ids), failures: 0 })
     queueMicrotask(() => this.flush())
   }
@@ -72,6 +83,12 @@ export class MemoryQueue {
     if (this.#waiting.length === 0) this.#onEmpty?.()
   }
 
+  #isFull({ maxMessages, maxBytes }: QueueLimits, message: Message): boolean {
+    const held = [...this.#waiting, ...[...this.#takers].flatMap(({ unsettled }) => [...unsettled])]
+    const bytes = held.reduce((sum, entry) => sum + bytesOf(entry.message), bytesOf(message))
+    return held.length >= maxMessages || bytes > maxBytes
+  }
+
   #deliver(entry: Entry, taker: Taker): void {
     taker.credit -= 1
     taker.unsettled.add(entry)
@@ -88,3 +105,6 @@ export class MemoryQueue {
     this.flush()
   }
 }
+
+const bytesOf = ({ body }: Message): number =>
+  body.type === 'data' ? body.sections.reduce((sum, section) => sum + section.length, 0) : 0

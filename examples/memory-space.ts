@@ -11,6 +11,7 @@ import type {
   LinkClosed,
   Message,
   Principal,
+  QueueLimits,
   Queues,
   Route,
   Routes,
@@ -50,6 +51,8 @@ export class MemorySpace implements AddressSpace {
   readonly #subscriptions = new Map<MemoryQueue, string>()
   readonly #stores = new Map<string, KeyedStore>()
   #routes: readonly Route[] = []
+  /** the last call first */
+  #limits: readonly { readonly prefix: string; readonly limits: QueueLimits }[] = []
 
   /** `authenticate` knows the users. */
   constructor(name: string, mqtt: unknown, authenticate: AddressSpace['authenticate']) {
@@ -108,7 +111,10 @@ export class MemorySpace implements AddressSpace {
 
   readonly queues: Queues = {
     create: async name => {
-      if (!this.nodes.has(name)) this.nodes.set(name, new MemoryQueue())
+      if (this.nodes.has(name)) return
+      const queue = new MemoryQueue()
+      queue.limits = this.#limits.find(({ prefix }) => name.startsWith(prefix))?.limits
+      this.nodes.set(name, queue)
     },
     delete: async name => {
       this.#routes = this.#routes.filter(({ queue }) => queue !== name)
@@ -116,7 +122,15 @@ export class MemorySpace implements AddressSpace {
       this.nodes.delete(name)
     },
     closeConsumers: async name => this.nodes.get(name)?.closeTakers(),
-    list: async prefix => [...this.nodes.keys()].filter(name => name.startsWith(prefix))
+    list: async prefix => [...this.nodes.keys()].filter(name => name.startsWith(prefix)),
+    unattended: async prefix =>
+      (await this.queues.list(prefix)).filter(name => this.nodes.get(name)?.unattended),
+    limit: async (prefix, limits) => {
+      this.#limits = [{ prefix, limits }, ...this.#limits.filter(each => each.prefix !== prefix)]
+      for (const [name, queue] of this.nodes) if (name.startsWith(prefix)) queue.limits = limits
+    },
+    dropped: async prefix =>
+      [...this.nodes].reduce((sum, [name, { dropped }]) => (name.startsWith(prefix) ? sum + dropped : sum), 0)
   }
 
   readonly routes: Routes = {

@@ -243,6 +243,13 @@ export type Authentication =
 
 // --- State that the host keeps --------------------------------------------------------------------------------------
 
+/** What one queue may hold. What comes over it is dropped from that queue alone: the publisher's message is accepted all the same. */
+export interface QueueLimits {
+  readonly maxMessages: number
+  /** payload with what belongs to it, as the host counts */
+  readonly maxBytes: number
+}
+
 /** The plugin's own queues: durable, names with an owned prefix. */
 export interface Queues {
   /** Durable queue; nothing happens if it is there. */
@@ -253,6 +260,12 @@ export interface Queues {
   closeConsumers(name: string): Promise<void>
   /** Names that start with `prefix`. */
   list(prefix: string): Promise<readonly string[]>
+  /** Those of them that nobody receives from. */
+  unattended(prefix: string): Promise<readonly string[]>
+  /** Bounds of each queue whose name starts with `prefix`, from now on and until the next call; they may be forgotten in a restart. */
+  limit(prefix: string, limits: QueueLimits): Promise<void>
+  /** Messages that `limit` kept out of these queues since the host began to count. */
+  dropped(prefix: string): Promise<number>
 }
 
 export interface Route {
@@ -331,8 +344,9 @@ export interface AddressSpace {
   /**
    * Serves an address that clients and the plugin itself send to. Rejects `amqp:resource-locked` while another serves it. close()
    * detaches the links; their clients may attach again when the address is served again, and get `amqp:not-found` until then.
+   * `onLost`: called once, and not after close(): the host lets another one serve it from now on; the links are orphaned.
    */
-  serve(address: string, onLink: (link: ServedLink) => void): Promise<Closeable>
+  serve(address: string, onLink: (link: ServedLink) => void, onLost?: () => void): Promise<Closeable>
   /**
    * A subscription to a topic filter for the gateway's inbox: in order per publisher, each publication once, gone with its
    * holder. Resolves when the next publication comes. When the host loses it, onClosed says so.

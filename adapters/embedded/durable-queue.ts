@@ -2,14 +2,16 @@
 // Rule: what is accepted is removed, what is rejected is kept elsewhere, all else stays; a restart changes none of that.
 
 import { AmqpError } from '../../plugin/errors.js'
-import type { LinkError, Logger, Message, Outcome } from '../../plugin/host.js'
+import type { LinkError, Logger, Message, Outcome, QueueLimits } from '../../plugin/host.js'
 import { Browser } from './browser.js'
 import type { Attachment, ConsumerOptions } from './consumer.js'
 import { Dispatch, type DispatchOwner } from './dispatch.js'
-import type { Entry } from './entry.js'
+import { bytesOf, type Entry } from './entry.js'
 import type { EntryLog } from './entry-log.js'
 import type { Limits } from './limits.js'
 import { QueueState, type QueueStateOwner } from './queue-state.js'
+import { QueueStock } from './queue-stock.js'
+import { encodeMessage } from '../rhea/message.js'
 import { QueueWindow, type QueueWindowOwner, type Safe } from './queue-window.js'
 
 /** Rejected messages of all queues. */
@@ -30,6 +32,11 @@ export class DurableQueue implements DispatchOwner, QueueStateOwner, QueueWindow
   readonly id: number
   /** the last publication that it was matched with (topics.ts) */
   mark = 0
+  /** what it may hold; undefined: no bounds */
+  limits: QueueLimits | undefined
+  /** messages that `limits` kept out */
+  dropped = 0
+  readonly stock: QueueStock
   readonly #context: QueueContext
   readonly #state: QueueState
   readonly #dispatch: Dispatch
@@ -45,6 +52,7 @@ export class DurableQueue implements DispatchOwner, QueueStateOwner, QueueWindow
     this.#context = context
     this.#dispatch = new Dispatch(this, limits.unsettled)
     this.#state = new QueueState(this, entries.store, limits.headLag, state)
+    this.stock = new QueueStock(entries, id, this.#state)
     this.#window = new QueueWindow(this, entries, limits, this.#state, this.#dispatch)
   }
 
@@ -53,13 +61,25 @@ export class DurableQueue implements DispatchOwner, QueueStateOwner, QueueWindow
     return `${this.id}-`
   }
 
+  /** nobody receives from it */
+  get unattended(): boolean {
+    return this.#dispatch.idle
+  }
+
   /** messages that memory has, delivered or not */
   get inMemory(): number {
     return this.#dispatch.entries().length
   }
 
-  /** Takes a message; what is to be `stored` is put into the store's present batch. */
+  /** Takes a message, or drops it over `limits`; what is to be `stored` is put into the store's present batch. */
   enqueue(message: Message, expiresAt: number, stored = message.durable): Safe {
+    if (this.limits !== undefined) {
+      if (stored) message = encodeMessage(message)
+      if (this.stock.isFull(this.limits, bytesOf(message))) {
+        this.dropped++
+        return 'now'
+      }
+    }
     return this.#window.add(message, expiresAt, stored)
   }
 
@@ -90,6 +110,7 @@ export class DurableQueue implements DispatchOwner, QueueStateOwner, QueueWindow
   /** What is in the store is the caller's to remove. */
   delete(): void {
     this.#closed = true
+    this.stock.stop()
     this.#window.close(false)
     this.endConsumers({ condition: 'amqp:resource-deleted', description: `queue ${this.name} was deleted` })
   }
@@ -97,8 +118,9 @@ export class DurableQueue implements DispatchOwner, QueueStateOwner, QueueWindow
   /** The process ends in order; all receivers have gone. */
   close(): void {
     this.#closed = true
+    this.stock.stop()
     this.#window.close(true)
-    this.#state.close()
+    this.#state.close(this.stock.stock)
   }
 
   now(): number {
@@ -107,6 +129,7 @@ export class DurableQueue implements DispatchOwner, QueueStateOwner, QueueWindow
 
   removed(entry: Entry, outcome: Outcome | undefined): void {
     if (this.#closed) return
+    this.stock.remove(entry.sequence, entry.message)
     const { deadLetter, entries } = this.#context
     if (outcome?.type === 'rejected' && this.name !== DEAD_LETTER_QUEUE) deadLetter(entry.message)
     if (!entry.stored) return

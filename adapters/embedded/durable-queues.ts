@@ -2,7 +2,7 @@
 // Rule: a queue's id is never used again; of a deleted queue nothing comes back, wherever the process ended.
 
 import { AmqpError } from '../../plugin/errors.js'
-import type { Logger, Message, Queues } from '../../plugin/host.js'
+import type { Logger, Message, QueueLimits, Queues } from '../../plugin/host.js'
 import { isOwnedAddress } from '../../plugin/messages/addresses.js'
 import { DEAD_LETTER_QUEUE, DurableQueue, type QueueContext } from './durable-queue.js'
 import type { EntryLog } from './entry-log.js'
@@ -18,6 +18,7 @@ import {
   STATES
 } from './keys.js'
 import type { Limits } from './limits.js'
+import { QueueBounds } from './queue-bounds.js'
 import type { Store } from './store.js'
 
 export interface DurableQueuesOptions {
@@ -34,6 +35,7 @@ export class DurableQueues implements Queues {
   readonly #store: Store
   readonly #context: QueueContext
   readonly #byName = new Map<string, DurableQueue>()
+  readonly #bounds = new QueueBounds(this.#byName)
   readonly #byId = new Map<number, DurableQueue>()
   /** removals of deleted queues' contents under way */
   readonly #clearing = new Set<Promise<void>>()
@@ -102,6 +104,7 @@ export class DurableQueues implements Queues {
     this.#store.delete(queueKey(queue.id))
     this.#store.put(deletedKey(queue.id), Buffer.alloc(0))
     this.#options.onDeleted(queue)
+    this.#bounds.onDeleted(queue)
     queue.delete()
     await this.#store.durable()
     this.#clear(queue.id)
@@ -116,16 +119,31 @@ export class DurableQueues implements Queues {
     return [...this.#byName.keys()].filter(name => name.startsWith(prefix))
   }
 
-  /** All receivers have gone; what only memory has is put into the store. */
+  async unattended(prefix: string): Promise<readonly string[]> {
+    return [...this.#byName.values()].flatMap(({ name, unattended }) =>
+      unattended && name.startsWith(prefix) ? name : []
+    )
+  }
+
+  async limit(prefix: string, limits: QueueLimits): Promise<void> {
+    this.#bounds.limit(prefix, limits)
+  }
+
+  async dropped(prefix: string): Promise<number> {
+    return this.#bounds.dropped(prefix)
+  }
+
+  /** All receivers have gone; what only memory has is put into the store's last batch. */
   async close(): Promise<void> {
-    for (const queue of this.#byName.values()) queue.close()
     await Promise.all(this.#clearing)
+    for (const queue of this.#byName.values()) queue.close()
   }
 
   #open(id: number, name: string, state: Buffer | undefined): DurableQueue {
     const queue = new DurableQueue(this.#context, name, id, state)
     this.#byName.set(name, queue)
     this.#byId.set(id, queue)
+    this.#bounds.onMade(queue)
     return queue
   }
 

@@ -28,6 +28,7 @@ export class EntryLog {
   /** the store copies what it is given: one buffer serves all records that fit */
   readonly #scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES)
   readonly #count = Buffer.alloc(4)
+  #counting: Promise<boolean> = Promise.resolve(true)
 
   constructor(store: Store, log: Logger) {
     this.store = store
@@ -80,11 +81,43 @@ export class EntryLog {
     return { entries, last: chunk.complete ? to : last }
   }
 
+  /**
+   * Calls `onEntry` for each message with `from` <= sequence <= `to` that is there when it is reached, with the bytes of the message,
+   * until it returns false. One queue at a time. Resolves with false where that is not all.
+   */
+  count(
+    queue: number,
+    from: number,
+    to: number,
+    onEntry: (sequence: number, bytes: number) => boolean
+  ): Promise<boolean> {
+    return (this.#counting = this.#countAll(this.#counting, { queue, from, to }, onEntry))
+  }
+
+  async #countAll(
+    former: Promise<boolean>,
+    { queue, from, to }: { readonly queue: number; readonly from: number; readonly to: number },
+    onEntry: (sequence: number, bytes: number) => boolean
+  ): Promise<boolean> {
+    // what was removed before this call is written when it is read
+    await Promise.all([former, this.store.written()])
+    try {
+      for await (const [key, value] of this.store.entries(entryRange(queue, from, to + 1))) {
+        if (isMessageKey(key) && !onEntry(sequenceOf(key), messageBytes(value))) return false
+      }
+      return true
+    } catch (error) {
+      if (!this.store.closed)
+        this.#log.error({ err: error, queue }, 'the messages of a queue cannot be counted')
+      return false
+    }
+  }
+
   #decode(queue: number, sequence: number, value: Buffer): Entry | undefined {
     try {
-      const expires = value.readUInt8(0) === EXPIRES
-      const expiresAt = expires ? value.readDoubleBE(1) : Infinity
-      const message = new EncodedMessage(value.subarray(expires ? 1 + EXPIRY_BYTES : 1))
+      const start = startOf(value)
+      const expiresAt = start > 1 ? value.readDoubleBE(1) : Infinity
+      const message = new EncodedMessage(value.subarray(start))
       return new Entry(sequence, message, expiresAt, true)
     } catch (error) {
       this.#log.error({ err: error, queue, sequence }, 'a stored message cannot be read and was left alone')
@@ -92,3 +125,9 @@ export class EntryLog {
     }
   }
 }
+
+/** Where the message's bytes begin. */
+const startOf = (record: Buffer): number => (record.readUInt8(0) === EXPIRES ? 1 + EXPIRY_BYTES : 1)
+
+const messageBytes = (record: Buffer): number =>
+  record.length === 0 ? 0 : Math.max(record.length - startOf(record), 0)

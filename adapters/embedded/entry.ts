@@ -48,12 +48,14 @@ export function expiryOf(message: Message, now: () => number): number {
 }
 
 /** Bytes that the message takes in memory, roughly. */
-export function sizeOf(message: Message): number {
-  if (message instanceof EncodedMessage) return ENTRY_BYTES + message.bytes.length
+export const sizeOf = (message: Message): number => ENTRY_BYTES + bytesOf(message)
+
+/** Bytes of the message itself: all of an encoded one, the body of another, roughly. */
+export function bytesOf(message: Message): number {
+  if (message instanceof EncodedMessage) return message.bytes.length
   const { body } = message
-  if (body.type === 'data') return body.sections.reduce((sum, section) => sum + section.length, ENTRY_BYTES)
-  if (body.type !== 'value') return ENTRY_BYTES + OTHER_BODY_BYTES
+  if (body.type === 'data') return body.sections.reduce((sum, section) => sum + section.length, 0)
+  if (body.type !== 'value') return OTHER_BODY_BYTES
   const { value } = body
-  const bytes = typeof value === 'string' || value instanceof Uint8Array ? value.length : OTHER_BODY_BYTES
-  return ENTRY_BYTES + bytes
+  return typeof value === 'string' || value instanceof Uint8Array ? value.length : OTHER_BODY_BYTES
 }

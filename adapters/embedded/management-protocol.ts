@@ -33,6 +33,9 @@ export type Operation =
   | 'queues.delete'
   | 'queues.closeConsumers'
   | 'queues.list'
+  | 'queues.unattended'
+  | 'queues.limit'
+  | 'queues.dropped'
   | 'routes.add'
   | 'routes.remove'
   | 'routes.list'
@@ -87,7 +90,7 @@ function makeMessage(
 
 export function makeRequest(
   operation: Operation,
-  args: Readonly<Record<string, string | undefined>>,
+  args: Readonly<Record<string, string | number | undefined>>,
   sections: readonly Uint8Array[],
   correlationId: number
 ): Message {

@@ -71,6 +71,12 @@ export class Management {
       'queues.delete': request => queues.delete(text(request, 'name')),
       'queues.closeConsumers': request => queues.closeConsumers(text(request, 'name')),
       'queues.list': request => queues.list(text(request, 'prefix')),
+      'queues.unattended': request => queues.unattended(text(request, 'prefix')),
+      'queues.limit': request => {
+        const limits = { maxMessages: number(request, 'maxMessages'), maxBytes: number(request, 'maxBytes') }
+        return queues.limit(text(request, 'prefix'), limits)
+      },
+      'queues.dropped': request => queues.dropped(text(request, 'prefix')),
       'routes.add': request => routes.add(route(request)),
       'routes.remove': request => routes.remove(route(request)),
       'routes.list': request => routes.list(optional(request, 'queue')),
@@ -113,6 +119,13 @@ function text(request: Request, name: string): string {
   if (value === undefined)
     throw new AmqpError(CONDITIONS.decodeError, `expected the property ${name}, a string`)
   return value
+}
+
+function number({ args }: Request, name: string): number {
+  const value = args.get(name)
+  if (typeof value === 'number' && value >= 0) return value
+  if (typeof value === 'bigint' && value >= 0) return Number(value)
+  throw new AmqpError(CONDITIONS.decodeError, `expected the property ${name}, a number from 0`)
 }
 
 function bytes({ sections }: Request, index: number): Uint8Array {

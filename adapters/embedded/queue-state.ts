@@ -6,7 +6,16 @@ import type { Store, Touched } from './store.js'
 
 /** Sequence numbers that are set aside with one write. */
 const RESERVE = 10_000
+/** head, reserved, delivered */
 const BYTES = 24
+/** and when the space was closed: messages, bytes, and the number of the store's last batch */
+const CLOSED_BYTES = 48
+
+/** What is in a queue. */
+export interface Stock {
+  messages: number
+  bytes: number
+}
 
 export interface QueueStateOwner {
   readonly id: number
@@ -32,6 +41,8 @@ export class QueueState implements Touched {
   #written: number
   /** highest number that a process delivered that ended without closing the queue */
   readonly crashedAt: number
+  /** what is in the queue; undefined: the process before did not close it, and nobody knows */
+  readonly stock: Stock | undefined
 
   /** `value`: what the store has; undefined for a new queue. */
   constructor(owner: QueueStateOwner, store: Store, headLag: number, value: Buffer | undefined) {
@@ -44,6 +55,7 @@ export class QueueState implements Touched {
     this.#next = this.#reserved
     this.#delivered = this.crashedAt
     this.#written = this.crashedAt
+    this.stock = this.#head === this.#reserved ? { messages: 0, bytes: 0 } : stockOf(value, store.former)
   }
 
   /** where reading starts */
@@ -83,17 +95,32 @@ export class QueueState implements Touched {
     if (this.#delivered > this.#written && this.#owner.outstanding()) this.#write(this.#delivered)
   }
 
-  /** The process ends in order: what was delivered and comes back was not delivered in vain. */
-  close(): void {
-    if (this.#written > this.crashedAt) this.#write(this.crashedAt)
+  /**
+   * The process ends in order, with this batch: what was delivered and comes back was not delivered in vain. `stock`: what is in the
+   * queue, where that is known.
+   */
+  close(stock: Stock | undefined): void {
+    if (stock !== undefined) this.#write(this.crashedAt, stock)
+    else if (this.#written > this.crashedAt) this.#write(this.crashedAt)
   }
 
-  #write(delivered: number): void {
-    const value = Buffer.allocUnsafe(BYTES)
+  #write(delivered: number, stock?: Stock): void {
+    const value = Buffer.allocUnsafe(stock === undefined ? BYTES : CLOSED_BYTES)
+    if (stock !== undefined) {
+      value.writeDoubleBE(stock.messages, 24)
+      value.writeDoubleBE(stock.bytes, 32)
+      value.writeDoubleBE(this.#store.former + this.#store.batch, 40)
+    }
     value.writeDoubleBE(this.#head, 0)
     value.writeDoubleBE(this.#reserved, 8)
     value.writeDoubleBE(delivered, 16)
     this.#written = delivered
     this.#store.put(stateKey(this.#owner.id), value)
   }
+}
+
+/** Good only where nothing was written after it. */
+function stockOf(value: Buffer | undefined, lastBatch: number): Stock | undefined {
+  if (value?.length !== CLOSED_BYTES || value.readDoubleBE(40) !== lastBatch) return undefined
+  return { messages: value.readDoubleBE(24), bytes: value.readDoubleBE(32) }
 }

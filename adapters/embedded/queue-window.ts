@@ -10,6 +10,7 @@ import { Entry } from './entry.js'
 import type { EntryLog, EntryRange } from './entry-log.js'
 import type { Limits } from './limits.js'
 import type { QueueState } from './queue-state.js'
+import type { QueueStock } from './queue-stock.js'
 
 /** What waits for the disk is in memory anyway, as far as senders have credit. */
 const UNCOMMITTED_WINDOWS = 4
@@ -19,6 +20,7 @@ export type Safe = 'now' | 'written' | 'durable'
 
 export interface QueueWindowOwner {
   readonly id: number
+  readonly stock: QueueStock
   /** The store failed to read. */
   unreadable(error: unknown): void
 }
@@ -78,12 +80,14 @@ export class QueueWindow {
       this.#loaded = sequence - 1
     }
     if (!stored && !this.#paged) {
+      this.#owner.stock.add(message)
       const entry = new Entry(sequence, message, expiresAt, false)
       if (this.#uncommitted.length > 0) this.#uncommitted.push(entry)
       else this.#dispatch.push(entry)
       return 'now'
     }
     const encoded = encodeMessage(message)
+    this.#owner.stock.add(encoded)
     this.#entries.put(this.#owner.id, sequence, encoded, expiresAt)
     this.#uncommitted.push(new Entry(sequence, encoded, expiresAt, true))
     this.#awaitCommit(sequence)
@@ -141,7 +145,11 @@ export class QueueWindow {
       ...this.#dispatch.entries(),
       ...this.#uncommitted
     ]) {
-      if (!stored) this.#entries.put(this.#owner.id, sequence, encodeMessage(message), expiresAt)
+      if (stored) continue
+      const encoded = encodeMessage(message)
+      this.#entries.put(this.#owner.id, sequence, encoded, expiresAt)
+      this.#owner.stock.remove(sequence, message)
+      this.#owner.stock.add(encoded)
     }
   }
 

@@ -52,6 +52,7 @@ export class Store {
   #immediate = false
   #timer: NodeJS.Timeout | undefined
   #failure: Error | undefined
+  #closed = false
   #idle: (() => void) | undefined
   /** number of the batch that is being gathered */
   batch = 1
@@ -64,6 +65,16 @@ export class Store {
     this.#note = parts.note
     this.#tables = parts.tables
     this.#former = parts.former
+  }
+
+  /** number of the batch before the first one of this process */
+  get former(): number {
+    return this.#former
+  }
+
+  /** Nothing is read or written any more. */
+  get closed(): boolean {
+    return this.#closed
   }
 
   /** Opens or makes the store. Throws StoreError, or the operating system's error for the directory. */
@@ -106,6 +117,11 @@ export class Store {
   whenDurable(done: Written): void {
     this.#sync = true
     this.whenWritten(done)
+  }
+
+  /** Resolves when all that was put before is written, or nothing is written any more. */
+  written(): Promise<void> {
+    return new Promise(resolve => this.whenWritten(() => resolve()))
   }
 
   durable(): Promise<void> {
@@ -161,6 +177,7 @@ export class Store {
     if (this.#failure === undefined) await this.durable().catch(() => undefined)
     while (this.#writing) await new Promise<void>(resolve => (this.#idle = resolve))
     clearTimeout(this.#timer)
+    this.#closed = true
     this.#failure ??= new StoreError('STORE_FAILED', 'the store is closed')
     await this.#tables.stop()
     await this.#note.close()

@@ -10,7 +10,11 @@ export function remoteQueues(management: ManagementClient): Queues {
     create: async name => void (await management.request('queues.create', { name })),
     delete: async name => void (await management.request('queues.delete', { name })),
     closeConsumers: async name => void (await management.request('queues.closeConsumers', { name })),
-    list: prefix => management.json<readonly string[]>('queues.list', { prefix })
+    list: prefix => management.json<readonly string[]>('queues.list', { prefix }),
+    unattended: prefix => management.json<readonly string[]>('queues.unattended', { prefix }),
+    limit: async (prefix, { maxMessages, maxBytes }) =>
+      void (await management.request('queues.limit', { prefix, maxMessages, maxBytes })),
+    dropped: prefix => management.json<number>('queues.dropped', { prefix })
   }
 }
 

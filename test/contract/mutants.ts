@@ -1,6 +1,7 @@
 // Broken hosts: each a working one that does one thing wrong, and a guess at the cases that notice.
 // Rule: a mutant that passes the suite shows that the suite does not ask for what the mutant gets wrong.
 
+import { boundMutants } from './mutants-bounds.js'
 import { deliveryMutants } from './mutants-deliveries.js'
 import { linkMutants } from './mutants-links.js'
 import { messageMutants } from './mutants-messages.js'
@@ -15,5 +16,6 @@ export const mutants: readonly Mutant[] = [
   ...linkMutants,
   ...servedMutants,
   ...userMutants,
-  ...stateMutants
+  ...stateMutants,
+  ...boundMutants
 ]

@@ -200,7 +200,10 @@ export const throughQueues = (inner: Queues): Queues => ({
   create: name => inner.create(name),
   delete: name => inner.delete(name),
   closeConsumers: name => inner.closeConsumers(name),
-  list: prefix => inner.list(prefix)
+  list: prefix => inner.list(prefix),
+  unattended: prefix => inner.unattended(prefix),
+  limit: (prefix, limits) => inner.limit(prefix, limits),
+  dropped: prefix => inner.dropped(prefix)
 })
 
 function throughConnection(inner: AmqpConnection, mutation: Mutation): AmqpConnection {

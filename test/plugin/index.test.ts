@@ -11,7 +11,10 @@ import { RecordedHost, RecordedSpace } from '../fixtures/recorded-space.js'
 /** A space that nobody may touch. */
 function untouchable(mqtt: unknown): AddressSpace {
   const touched = (): never => assert.fail('the plugin touched a space where it is off')
-  const nothing = { create: touched, delete: touched, closeConsumers: touched, list: touched }
+  const nothing = {
+    ...{ create: touched, delete: touched, closeConsumers: touched, list: touched },
+    ...{ unattended: touched, limit: touched, dropped: touched }
+  }
   return {
     ...{ name: 'off', type: 'brokered', mqtt, addresses: [], queues: nothing },
     get capabilities() {
