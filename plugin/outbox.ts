@@ -1,6 +1,7 @@
 // Messages to one address whose outcomes somebody waits for: requests to a service, its replies and orders.
 // Rule: every message has an answer in its time; the link is made when first needed, and made again after it was lost.
 
+import { Backoff } from './backoff.js'
 import { AmqpError, CONDITIONS, rejectionOf } from './errors.js'
 import type { AmqpConnection, Message, Outcome, Sender } from './host.js'
 
@@ -24,7 +25,7 @@ interface Pending {
   answered: boolean
 }
 
-/** ms between attempts to attach: doubled each time, until there is an outcome. */
+/** ms between attempts to attach, until there is an outcome */
 const MIN_DELAY_MS = 10
 const MAX_DELAY_MS = 500
 
@@ -47,7 +48,7 @@ export class Outbox {
   readonly #sent = new Set<Pending>()
   #wasAttached = false
   #refusal: Outcome = UNANSWERED
-  #delayMs = MIN_DELAY_MS
+  readonly #backoff = new Backoff(MIN_DELAY_MS, MAX_DELAY_MS)
   #delay: NodeJS.Timeout | undefined
 
   constructor(
@@ -116,7 +117,7 @@ export class Outbox {
       if (next.answered) continue // its time is over
       this.#sent.add(next)
       sender.send(next.message, outcome => {
-        this.#delayMs = MIN_DELAY_MS
+        this.#backoff.reset()
         next.answer(outcome)
       })
     }
@@ -194,8 +195,7 @@ export class Outbox {
       return
     }
     this.#state = 'delayed'
-    this.#delay = setTimeout(() => void this.#attach(), this.#delayMs)
-    this.#delayMs = Math.min(2 * this.#delayMs, MAX_DELAY_MS)
+    this.#delay = setTimeout(() => void this.#attach(), this.#backoff.next())
   }
 
   #fail(outcome: Outcome): void {

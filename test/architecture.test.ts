@@ -69,16 +69,17 @@ function wantFiles(files: readonly Source[], rule: (source: Source) => string | 
 
 /** Folder or file of plugin/: what each layer may import. */
 const BASE = ['host', 'errors']
-const SHARED = [...BASE, 'metrics', 'config', 'outbox', 'service-connection']
+const SHARED = [...BASE, 'backoff', 'metrics', 'config', 'outbox', 'service-connection']
 const LAYERS: Readonly<Record<string, readonly string[]>> = {
   host: [],
   errors: [],
+  backoff: [],
   metrics: BASE,
   schema: BASE,
   'config-types': [],
   config: [...BASE, 'schema', 'config-types'],
   options: [...BASE, 'schema'],
-  outbox: BASE,
+  outbox: [...BASE, 'backoff'],
   'service-connection': BASE,
   mqtt: [...BASE, 'mqtt'],
   messages: [...BASE, 'mqtt', 'messages'],
@@ -96,7 +97,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
 const layerOf = (path: string): string => path.split('/')[1]?.replace(/\.[jt]s$/, '') ?? ''
 
 /** What an adapter may know of the plugin. */
-const PORT = /^plugin\/(?:host|errors|messages\/[\w-]+|mqtt\/topic[\w-]*)\.js$/
+const PORT = /^plugin\/(?:host|errors|backoff|messages\/[\w-]+|mqtt\/topic[\w-]*)\.js$/
 const isRoot = (path: string): boolean =>
   /^adapters\/[\w-]+\/index\.ts$/.test(path) || path.startsWith('adapters/standalone/')
 

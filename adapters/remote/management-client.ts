@@ -1,7 +1,8 @@
 // Requests to the broker's `$management` node, and their answers.
-// Rule: requests go out in the order of the calls; when the connection goes, those without an answer fail, since their fate is not known,
-// and the next request opens another.
+// Rule: requests go out in the order of the calls; when the connection goes, those without an answer fail, since their fate is not known.
+// Another one is opened at once, and tried again until it opens: whether there is one says whether the broker is there.
 
+import { Backoff } from '../../plugin/backoff.js'
 import { AmqpError, CONDITIONS } from '../../plugin/errors.js'
 import type { AmqpConnection, Delivery, LinkClosed, Message, Sender } from '../../plugin/host.js'
 import {
@@ -22,12 +23,34 @@ interface Pending {
 /** Answers that may be on their way at once. */
 const WINDOW = 200
 
-export class ManagementClient {
-  readonly #connect: () => Promise<AmqpConnection>
-  #channel: Promise<Channel> | undefined
+/** ms between attempts to open another connection */
+const MIN_DELAY_MS = 50
+const MAX_DELAY_MS = 2000
 
-  constructor(connect: () => Promise<AmqpConnection>) {
-    this.#connect = connect
+export interface ManagementClientOptions {
+  readonly connect: () => Promise<AmqpConnection>
+  /** The connection that was there is gone. */
+  readonly onGone: (error: AmqpError) => void
+  /** There is one again. */
+  readonly onBack: () => void
+}
+
+export class ManagementClient {
+  readonly #options: ManagementClientOptions
+  readonly #backoff = new Backoff(MIN_DELAY_MS, MAX_DELAY_MS)
+  #channel: Promise<Channel> | undefined
+  #wasGone = false
+  #timer: NodeJS.Timeout | undefined
+  #closed = false
+
+  constructor(options: ManagementClientOptions) {
+    this.#options = options
+  }
+
+  /** Opens no other connection; that which is open is the host's to close. */
+  close(): void {
+    this.#closed = true
+    clearTimeout(this.#timer)
   }
 
   /** Data sections of the answer. Rejects with the AmqpError that the broker answers, and when the connection is lost. */
@@ -45,19 +68,46 @@ export class ManagementClient {
   }
 
   #open(): Promise<Channel> {
-    const forget = (): void => {
-      if (this.#channel === opening) this.#channel = undefined
-    }
-    const opening = Channel.open(this.#connect, forget)
+    const { connect, onBack } = this.#options
+    clearTimeout(this.#timer)
+    const opening = Channel.open(connect, error => {
+      if (this.#channel === opening) this.#gone(error)
+    })
     this.#channel = opening
-    opening.catch(forget)
+    opening.then(
+      () => {
+        if (this.#wasGone) onBack()
+        this.#wasGone = false
+        this.#backoff.reset()
+      },
+      () => {
+        if (this.#channel === opening) this.#channel = undefined
+        if (this.#wasGone) this.#openLater()
+      }
+    )
     return opening
+  }
+
+  #gone(error: AmqpError): void {
+    this.#channel = undefined
+    if (this.#closed) return
+    if (!this.#wasGone) this.#options.onGone(error)
+    this.#wasGone = true
+    this.#openLater()
+  }
+
+  #openLater(): void {
+    clearTimeout(this.#timer)
+    if (this.#closed) return
+    this.#timer = setTimeout(() => {
+      if (this.#channel === undefined) void this.#open()
+    }, this.#backoff.next())
   }
 }
 
 /** One connection's requests. */
 class Channel {
-  readonly #onGone: () => void
+  readonly #onGone: (error: AmqpError) => void
   readonly #pending = new Map<number, Pending>()
   /** without credit to send them */
   readonly #waiting: Message[] = []
@@ -65,11 +115,14 @@ class Channel {
   #gone: AmqpError | undefined
   #lastId = 0
 
-  private constructor(onGone: () => void) {
+  private constructor(onGone: (error: AmqpError) => void) {
     this.#onGone = onGone
   }
 
-  static async open(connect: () => Promise<AmqpConnection>, onGone: () => void): Promise<Channel> {
+  static async open(
+    connect: () => Promise<AmqpConnection>,
+    onGone: (error: AmqpError) => void
+  ): Promise<Channel> {
     const channel = new Channel(onGone)
     const connection = await connect()
     const onClosed = (closed: LinkClosed): void => {
@@ -125,7 +178,7 @@ class Channel {
       error?.condition ?? CONDITIONS.connectionForced,
       error?.description ?? 'the connection to the broker is gone'
     )
-    this.#onGone()
+    this.#onGone(this.#gone)
     for (const { reject } of this.#pending.values()) reject(this.#gone)
     this.#pending.clear()
     this.#waiting.length = 0

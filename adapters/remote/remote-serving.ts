@@ -1,6 +1,6 @@
 // An address that we serve for clients of a broker in another process.
 // Rule: a link of a client is a link of ours to the broker, with the same credit, outcomes and end. When our connection goes the links
-// are orphaned, and the address is served again as soon as the broker lets us, until somebody closes it.
+// are orphaned and another process may serve the address, so ours does not come back by itself: its server is told.
 
 import { AmqpError } from '../../plugin/errors.js'
 import type {
@@ -9,7 +9,6 @@ import type {
   Delivery,
   LinkClosed,
   LinkError,
-  Logger,
   Receiver,
   ServedLink
 } from '../../plugin/host.js'
@@ -28,21 +27,19 @@ type Handlers = Parameters<ServedLink['accept']>[0]
 export interface ServingOptions {
   readonly address: string
   readonly onLink: (link: ServedLink) => void
+  /** once, and not after close() */
+  readonly onLost: (() => void) | undefined
   readonly connect: () => Promise<ClientSession>
-  readonly log: Logger
 }
 
 /** Links that we may be told of at once. */
 const OFFERS = 500
-/** Waits before another try, ms: doubled each time up to the second. */
-const RETRY_MS = [100, 5000] as const
 
 export class RemoteServing implements Closeable {
   readonly #options: ServingOptions
   readonly #links = new Set<ForwardedLink>()
   #announcements: Receiver | undefined
   #session: ClientSession | undefined
-  #timer: NodeJS.Timeout | undefined
   #closed = false
 
   private constructor(options: ServingOptions) {
@@ -59,7 +56,6 @@ export class RemoteServing implements Closeable {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    clearTimeout(this.#timer)
     for (const link of this.#links) link.silence()
     await this.#announcements?.close()
     await this.#session?.close()
@@ -68,20 +64,19 @@ export class RemoteServing implements Closeable {
   async #attach(): Promise<void> {
     const { address, connect } = this.#options
     const session = await connect()
+    this.#session = session
     try {
       this.#announcements = await session.openReceiver({
         address,
         window: OFFERS,
         capabilities: [CAPABILITY.serve],
         onDelivery: delivery => this.#offered(delivery, session),
-        onClosed: closed => this.#lost(closed)
+        onClosed: () => this.#lost()
       })
-      this.#session = session
     } catch (error) {
       await session.close()
       throw error
     }
-    if (this.#closed) await session.close()
   }
 
   #offered(delivery: Delivery, session: ClientSession): void {
@@ -90,25 +85,12 @@ export class RemoteServing implements Closeable {
     link.offerTo(this.#options.onLink)
   }
 
-  #lost({ error }: LinkClosed): void {
-    const { address, log } = this.#options
-    log.warn({ address, error }, 'the broker is gone; its clients are served again when it is back')
-    void this.#session?.close()
-    this.#retry(RETRY_MS[0])
-  }
-
-  #retry(ms: number): void {
+  #lost(): void {
     if (this.#closed) return
-    const { address, log } = this.#options
-    this.#timer = setTimeout(() => {
-      this.#attach().then(
-        () => log.info({ address }, 'clients are served again'),
-        (error: unknown) => {
-          if (!(error instanceof AmqpError)) log.error({ address, err: error }, 'an address cannot be served')
-          this.#retry(Math.min(ms * 2, RETRY_MS[1]))
-        }
-      )
-    }, ms)
+    this.#closed = true
+    for (const link of [...this.#links]) link.orphan()
+    this.#options.onLost?.()
+    void this.#session?.close()
   }
 }
 
@@ -160,6 +142,11 @@ class ForwardedLink implements ServedLink {
   /** The address is not served any more; the broker tells the client. */
   silence(): void {
     this.#end ??= { error: undefined }
+  }
+
+  /** We do not serve the address any more. */
+  orphan(): void {
+    this.#ended({ cause: 'lost' })
   }
 
   async #attach({ window, onDelivery }: Handlers): Promise<void> {

@@ -107,10 +107,14 @@ export class RemoteSpace implements AddressSpace {
     return this.#pool.connect(login)
   }
 
-  async serve(address: string, onLink: (link: ServedLink) => void): Promise<Closeable> {
-    const { log } = this.#options
+  async serve(address: string, onLink: (link: ServedLink) => void, onLost?: () => void): Promise<Closeable> {
     const connect = (): Promise<ClientSession> => this.#connectService()
-    const serving = await RemoteServing.open({ address, onLink, connect, log })
+    const lost = (): void => {
+      if (serving !== undefined) this.#serving.delete(serving)
+      onLost?.()
+    }
+    let serving: RemoteServing | undefined
+    serving = await RemoteServing.open({ address, onLink, onLost: lost, connect })
     this.#serving.add(serving)
     return {
       close: async () => {
@@ -132,6 +136,7 @@ export class RemoteSpace implements AddressSpace {
   async close(): Promise<void> {
     await Promise.all([...this.#serving].map(serving => serving.close()))
     this.#serving.clear()
+    this.#management.close()
     await this.#pool.close()
   }
 
@@ -155,10 +160,16 @@ export async function openRemoteSpace(options: RemoteSpaceOptions): Promise<Remo
     maxSessions: maxSessions ?? DEFAULTS.maxSessions,
     containerId: `mqtt-over-amqp-${process.pid}`
   })
-  const management = new ManagementClient(() => pool.connect(serviceLogin(options), readTag))
+  const management = new ManagementClient({
+    connect: () => pool.connect(serviceLogin(options), readTag),
+    onGone: ({ condition, description }) =>
+      options.log.warn({ host, port, condition, description }, 'the broker is gone; it is tried again'),
+    onBack: () => options.log.info({ host, port }, 'the broker is there again')
+  })
   try {
     return new RemoteSpace(options, pool, management, await management.json<Description>('describe'))
   } catch (error) {
+    management.close()
     await pool.close()
     throw error
   }

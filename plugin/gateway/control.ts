@@ -2,6 +2,7 @@
 // Rule: an order is answered when nothing is left of the connection it names; one that is not here is gone already.
 
 import { randomUUID } from 'node:crypto'
+import { Backoff } from '../backoff.js'
 import { BridgeError } from '../errors.js'
 import type { AmqpConnection, Delivery, Logger, Receiver } from '../host.js'
 import { gatewayControlAddress } from '../messages/addresses.js'
@@ -12,7 +13,7 @@ import { within } from './within.js'
 
 /** Orders that are obeyed at once. */
 const WINDOW = 1000
-/** ms between attempts to attach again, doubled each time. */
+/** ms between attempts to attach again */
 const MIN_DELAY_MS = 10
 const MAX_DELAY_MS = 500
 
@@ -30,7 +31,9 @@ export class Control {
   readonly address = gatewayControlAddress(randomUUID())
   #receiver: Receiver | undefined
   #delay: NodeJS.Timeout | undefined
-  #delayMs = MIN_DELAY_MS
+  readonly #backoff = new Backoff(MIN_DELAY_MS, MAX_DELAY_MS)
+  /** one line tells of an outage, and one of its end */
+  #told = false
   #closed = false
 
   /** Receives orders from now on. Rejects with AmqpError. */
@@ -59,7 +62,9 @@ export class Control {
         this.#attachLater(options)
       }
     })
-    this.#delayMs = MIN_DELAY_MS
+    this.#backoff.reset()
+    if (this.#told) options.log.info({ address: this.address }, 'orders of the service are received again')
+    this.#told = false
     if (this.#closed) await receiver.close()
     else this.#receiver = receiver
   }
@@ -68,11 +73,12 @@ export class Control {
     if (this.#closed) return
     this.#delay = setTimeout(() => {
       this.#attach(options).catch((error: unknown) => {
-        options.log.warn({ address: this.address, err: error }, 'orders of the service cannot be received')
+        const fields = { address: this.address, err: error }
+        if (!this.#told) options.log.warn(fields, 'orders of the service cannot be received')
+        this.#told = true
         this.#attachLater(options)
       })
-    }, this.#delayMs)
-    this.#delayMs = Math.min(2 * this.#delayMs, MAX_DELAY_MS)
+    }, this.#backoff.next())
   }
 
   async #onDelivery(options: ControlOptions, delivery: Delivery): Promise<void> {

@@ -2,13 +2,15 @@
 // Rule: the host decides who is active, for it lets one alone serve the addresses; taking over is a restart. Who stands by asks
 // again and again, for hosts have no event that says that an address is free.
 
+import { Backoff } from '../backoff.js'
 import { AmqpError, CONDITIONS } from '../errors.js'
 import type { SpaceMetrics } from '../metrics.js'
 import { SubscriptionService, type SubscriptionServiceOptions } from './subscription-service.js'
 
-/** ms between attempts, doubled each time. */
+/** ms between attempts */
 const MIN_DELAY_MS = 20
 const MAX_DELAY_MS = 500
+const STANDS_BY = 'another subscription service is active: this one stands by'
 
 export interface StandbyOptions extends SubscriptionServiceOptions {
   readonly metrics: SpaceMetrics
@@ -31,7 +33,7 @@ export class SubscriptionStandby {
   static async start(options: StandbyOptions): Promise<SubscriptionStandby> {
     const standby = new SubscriptionStandby(options)
     if (await standby.#activate()) return standby
-    options.log.info({}, 'another subscription service is active: this one stands by')
+    options.log.info({}, STANDS_BY)
     standby.#waiting = standby.#standBy()
     return standby
   }
@@ -48,10 +50,16 @@ export class SubscriptionStandby {
 
   /** False where another one is active. */
   async #activate(): Promise<boolean> {
+    let lost = false
     try {
-      const service: SubscriptionService = await SubscriptionService.start(this.#options, () =>
-        this.#lost(service)
-      )
+      const service = await SubscriptionService.start(this.#options, () => {
+        lost = true
+        this.#lost()
+      })
+      if (lost) {
+        await service.stop()
+        throw new AmqpError(CONDITIONS.connectionForced, 'the host took the addresses away again')
+      }
       this.#active = service
       return true
     } catch (error) {
@@ -61,28 +69,33 @@ export class SubscriptionStandby {
   }
 
   /** The host took the addresses away. */
-  #lost(service: SubscriptionService): void {
-    if (this.#stopped || this.#active !== service) return
+  #lost(): void {
+    const service = this.#active
+    if (this.#stopped || service === undefined) return
     const { log } = this.#options
     this.#active = undefined
     log.warn({}, 'the host lost the subscription service: it starts again')
     this.#waiting = service
       .stop()
       .catch((error: unknown) => log.debug({ err: error }, 'a service that was lost was not closed'))
-      .then(() => this.#standBy())
+      .then(() => this.#standBy(CONDITIONS.connectionForced))
   }
 
-  async #standBy(): Promise<void> {
+  /** `told`: why not, as the log has it; the same is not told again. */
+  async #standBy(told?: string): Promise<void> {
     const { log } = this.#options
-    for (let delayMs = MIN_DELAY_MS; !this.#stopped; delayMs = Math.min(2 * delayMs, MAX_DELAY_MS)) {
-      await this.#pause(delayMs)
+    const backoff = new Backoff(MIN_DELAY_MS, MAX_DELAY_MS)
+    for (;;) {
+      await this.#pause(backoff.next())
       if (this.#stopped) return
       try {
-        if (!(await this.#activate())) continue
-        log.info({}, 'the subscription service is active now')
-        return
+        if (await this.#activate()) return log.info({}, 'the subscription service is active now')
+        if (told !== undefined) log.info({}, STANDS_BY)
+        told = undefined
       } catch (error) {
-        log.warn({ err: error }, 'a subscription service that stands by could not start')
+        const why = error instanceof AmqpError ? error.condition : String(error)
+        if (why !== told) log.warn({ err: error }, 'a subscription service that stands by could not start')
+        told = why
       }
     }
   }

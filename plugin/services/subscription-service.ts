@@ -50,7 +50,6 @@ export class SubscriptionService {
   readonly #connection: ServiceConnection
   readonly #turns: ClientTurns
   readonly #takeovers: Takeovers
-  readonly #onLost: () => void
   readonly #served: Closeable[] = []
   #stopping = false
 
@@ -58,8 +57,7 @@ export class SubscriptionService {
     options: SubscriptionServiceOptions,
     sessions: ClientSessions,
     connection: ServiceConnection,
-    turns: ClientTurns,
-    onLost: () => void
+    turns: ClientTurns
   ) {
     this.#options = options
     this.#sessions = sessions
@@ -70,7 +68,6 @@ export class SubscriptionService {
       options.log,
       () => options.config().services.takeoverTimeoutMs
     )
-    this.#onLost = onLost
   }
 
   /**
@@ -83,10 +80,11 @@ export class SubscriptionService {
     let recovered: (() => void) | undefined
     const turns = new ClientTurns(new Promise(resolve => (recovered = resolve)))
     const connection = await ServiceConnection.open(space)
-    const service = new SubscriptionService(options, sessions, connection, turns, onLost)
+    const service = new SubscriptionService(options, sessions, connection, turns)
+    const onLink = (link: ServedLink): void => service.#onLink(link)
     try {
       for (const address of SUBSCRIPTION_SERVICE_ADDRESSES)
-        service.#served.push(await space.serve(address, link => service.#onLink(link)))
+        service.#served.push(await space.serve(address, onLink, onLost))
       await sessions.recover(key =>
         log.error({ key }, 'a subscription record cannot be read and was left alone')
       )
@@ -122,8 +120,7 @@ export class SubscriptionService {
 
   /** With the link of its gateway an inbox session is gone, unless it is announced again. */
   #onLinkClosed(link: ServedLink, { cause }: LinkClosed): void {
-    if (this.#stopping) return
-    if (cause === 'orphaned') return this.#onLost()
+    if (this.#stopping || cause === 'orphaned') return // the next one is told again
     for (const clientId of this.#sessions.announcedOver(link)) {
       this.#turns.take(clientId, undefined, async () => {
         if (this.#sessions.get(clientId)?.link === link) await this.#sessions.remove(clientId)

@@ -6,7 +6,7 @@ import { listenAmqp, type AmqpListener } from '../../../adapters/embedded/amqp-l
 import { openEmbeddedSpace, type EmbeddedSpace } from '../../../adapters/embedded/index.js'
 import { openRemoteSpace, type RemoteSpace } from '../../../adapters/remote/index.js'
 import { AmqpError } from '../../../plugin/errors.js'
-import type { LinkClosed, ServedLink } from '../../../plugin/host.js'
+import type { LinkClosed, Logger, ServedLink } from '../../../plugin/host.js'
 import { LOG } from '../../contract/embedded.js'
 import { Signal } from '../../contract/signal.js'
 import { TemporaryDirectory } from '../../fixtures/program.js'
@@ -14,12 +14,25 @@ import { message } from '../rhea-client/fixture.js'
 
 const SERVICE = { name: 'plugin', password: 'plugin secret' }
 const HOST = '127.0.0.1'
+const ADDRESS = '$mqtt.served'
 
 describe('a space whose broker goes and comes back', () => {
   const directory = new TemporaryDirectory()
   let broker: EmbeddedSpace
   let listener: AmqpListener
   let space: RemoteSpace
+  let lines: string[]
+  let signal: Signal
+  const log: Logger = {
+    ...LOG,
+    warn: (_fields, line) => noted(line),
+    info: (_fields, line) => noted(line)
+  }
+
+  function noted(line: string): void {
+    lines.push(line)
+    signal.notify()
+  }
 
   async function startBroker(port: number): Promise<void> {
     broker = await openEmbeddedSpace({
@@ -35,8 +48,10 @@ describe('a space whose broker goes and comes back', () => {
   }
 
   beforeEach(async () => {
+    lines = []
+    signal = new Signal(5000)
     await startBroker(0)
-    space = await openRemoteSpace({ host: HOST, port: listener.port, service: SERVICE, mqtt: {}, log: LOG })
+    space = await openRemoteSpace({ host: HOST, port: listener.port, service: SERVICE, mqtt: {}, log })
   })
   afterEach(async () => {
     await space.close()
@@ -76,7 +91,6 @@ describe('a space whose broker goes and comes back', () => {
   })
 
   it('says of a source that it is lost, and gives another one', async () => {
-    const signal = new Signal(5000)
     const closed: LinkClosed[] = []
     const received: unknown[] = []
     const options = {
@@ -114,41 +128,40 @@ describe('a space whose broker goes and comes back', () => {
     assert.equal(closed.length, 1)
   })
 
-  it('serves its addresses again, and says of the links that were there that they are orphaned', async () => {
-    const signal = new Signal(10_000)
-    const links: ServedLink[] = []
-    const closed: LinkClosed[] = []
-    await space.serve('$mqtt.served', link => {
-      link.accept({
-        window: 10,
-        onDelivery: ({ settle }) => settle({ type: 'accepted' }),
-        onClosed: how => {
-          closed.push(how)
-          signal.notify()
-        }
-      })
-      links.push(link)
+  it('says of an address that it serves it no more, and of its links that they are orphaned; another may serve it', async () => {
+    const told: unknown[] = []
+    const tell = (what: unknown): void => {
+      told.push(what)
       signal.notify()
-    })
+    }
+    const onLink = (link: ServedLink): void =>
+      link.accept({ window: 10, onDelivery: ({ settle }) => settle({ type: 'accepted' }), onClosed: tell })
+    await space.serve(ADDRESS, onLink, () => tell('lost'))
     const client = await broker.connect('service')
-    await client.openSender({ address: '$mqtt.served' })
+    await client.openSender({ address: ADDRESS })
     const { port } = listener
     await stopBroker()
     await signal.until(
-      () => closed[0],
-      () => 'the end of the link'
+      () => told[1],
+      () => 'the end of the link and of the address'
     )
-    assert.deepEqual(closed, [{ cause: 'orphaned' }])
     await startBroker(port)
+    await space.serve(ADDRESS, onLink)
     const again = await broker.connect('service')
-    const attach = async (): Promise<void> => {
-      await again.openSender({ address: '$mqtt.served' }).catch(async error => {
-        assert.equal(error instanceof AmqpError && error.condition, 'amqp:not-found')
-        await new Promise(resolve => setImmediate(resolve))
-        await attach()
-      })
-    }
-    await attach()
-    assert.equal(links.length, 2)
+    await again.openSender({ address: ADDRESS })
+    assert.deepEqual(told, [{ cause: 'orphaned' }, 'lost'])
+  })
+
+  it('logs one line when the broker goes, however long that is, and one when it is there again', async () => {
+    const { port } = listener
+    await stopBroker()
+    for (let tries = 0; tries < 5; tries++)
+      await assert.rejects(space.authenticate({ mechanism: 'ANONYMOUS' }), refused)
+    await startBroker(port)
+    await signal.until(
+      () => lines[1],
+      () => 'the line that says that it is back'
+    )
+    assert.deepEqual(lines, ['the broker is gone; it is tried again', 'the broker is there again'])
   })
 })
