@@ -4,32 +4,15 @@
 
 import type { Config } from '../config.js'
 import { AmqpError, CONDITIONS } from '../errors.js'
-import type {
-  AddressSpace,
-  Closeable,
-  Delivery,
-  LinkClosed,
-  Logger,
-  Message,
-  Outcome,
-  ServedLink
-} from '../host.js'
-import { controlAddress, SUBSCRIPTION_SERVICE_ADDRESSES } from '../messages/addresses.js'
-import {
-  decodeRequest,
-  type CloseRequest,
-  type ListRequest,
-  type SubscribeRequest,
-  type SubscriptionRequest,
-  type UnsubscribeRequest
-} from '../messages/requests.js'
-import { encodeSubscriptions } from '../messages/subscriptions.js'
-import { Outbox } from '../outbox.js'
+import type { AddressSpace, Closeable, Delivery, LinkClosed, Logger, Outcome, ServedLink } from '../host.js'
+import { SUBSCRIPTION_SERVICE_ADDRESSES } from '../messages/addresses.js'
+import { decodeRequest, type SubscriptionRequest } from '../messages/requests.js'
 import { ServiceConnection } from '../service-connection.js'
-import { ClientSessions, heldBy, type ClientSession } from './client-sessions.js'
+import { ClientSessions } from './client-sessions.js'
 import { ClientTurns } from './client-turns.js'
-import { authorize, badFilters, filtersRefused, superseded } from './request-checks.js'
-import { NOBODY, SubscriptionRecords, SUBSCRIPTION_STORE, type Holder } from './subscription-records.js'
+import { authorize } from './request-checks.js'
+import { SessionRequests, Stopping } from './session-requests.js'
+import { SubscriptionRecords, SUBSCRIPTION_STORE } from './subscription-records.js'
 import { Takeovers } from './takeovers.js'
 
 /** Requests of one link that are not answered yet; those that wait for a takeover count, too. */
@@ -41,15 +24,13 @@ export interface SubscriptionServiceOptions {
   readonly log: Logger
 }
 
-/** The service stops: what is asked of it is answered by the next one. */
-class Stopping extends Error {}
-
 export class SubscriptionService {
   readonly #options: SubscriptionServiceOptions
   readonly #sessions: ClientSessions
   readonly #connection: ServiceConnection
   readonly #turns: ClientTurns
   readonly #takeovers: Takeovers
+  readonly #requests: SessionRequests
   readonly #served: Closeable[] = []
   #stopping = false
 
@@ -68,6 +49,9 @@ export class SubscriptionService {
       options.log,
       () => options.config().services.takeoverTimeoutMs
     )
+    const { config, log } = options
+    const takeovers = this.#takeovers
+    this.#requests = new SessionRequests({ sessions, connection, turns, takeovers, config, log })
   }
 
   /**
@@ -148,7 +132,7 @@ export class SubscriptionService {
   async #answer(link: ServedLink, request: SubscriptionRequest): Promise<Outcome | undefined> {
     try {
       await authorize(link.user, request)
-      await this.#perform(request, link)
+      await this.#requests.perform(request, link)
       return { type: 'accepted' }
     } catch (error) {
       return error instanceof Stopping ? undefined : this.#refusal(error, request)
@@ -169,127 +153,5 @@ export class SubscriptionService {
       condition: CONDITIONS.internalError,
       description: 'the request failed; the log says why'
     }
-  }
-
-  async #perform(request: SubscriptionRequest, link: ServedLink): Promise<void> {
-    switch (request.type) {
-      case 'list':
-        return this.#list(request)
-      case 'close':
-        return this.#close(request, link)
-      case 'subscribe':
-        return this.#subscribe(request)
-      case 'unsubscribe':
-        return this.#unsubscribe(request)
-      case 'disconnected':
-        return this.#takeovers.answered(request.clientId, request.connection)
-      default:
-        return request satisfies never
-    }
-  }
-
-  async #list(request: ListRequest): Promise<void> {
-    const { clientId, connection, replyTo, correlationId } = request
-    const holder = await this.#admit(request)
-    const known = this.#sessions.get(clientId)
-    const sessionPresent =
-      known?.delivery === 'queue' && (connection === undefined || known.madeBy !== connection)
-    if (known?.delivery === 'inbox') await this.#sessions.remove(clientId)
-    const { filters } = await this.#sessions.openDurable(clientId, holder)
-    const previousConnection = holder.former.at(-1)
-    // ahead of stored messages: before the routes are there again (protocol.md 3)
-    await this.#reply(
-      replyTo,
-      encodeSubscriptions(replyTo, { correlationId, connection, sessionPresent, previousConnection, filters })
-    )
-    await this.#sessions.establish(clientId)
-  }
-
-  async #reply(address: string, message: Message): Promise<void> {
-    const outbox = new Outbox(this.#connection, address)
-    try {
-      const outcome = await outbox.send(message, this.#options.config().services.timeoutMs)
-      if (outcome.type === 'rejected')
-        throw new AmqpError(outcome.condition, `reply-to ${address}: ${outcome.description}`)
-      if (outcome.type !== 'accepted')
-        throw new AmqpError(CONDITIONS.notFound, `nobody took the reply at ${address}`)
-    } finally {
-      await outbox.close()
-    }
-  }
-
-  async #close(request: CloseRequest, link: ServedLink): Promise<void> {
-    const { clientId, connection, delivery, end } = request
-    if (end) {
-      if (this.#sessions.get(clientId)?.holder.connection === connection)
-        await this.#sessions.remove(clientId)
-      return
-    }
-    const holder = await this.#admit(request)
-    await this.#sessions.remove(clientId)
-    if (delivery === 'inbox') this.#sessions.openInbox(clientId, holder, link)
-  }
-
-  /** Who has the session from now on: whoever asks, when the connection that has it is gone. */
-  async #admit({ clientId, connection, resume, replyTo }: ListRequest | CloseRequest): Promise<Holder> {
-    const session = this.#sessions.get(clientId)
-    const { connection: current, former = [] } = session?.holder ?? NOBODY
-    if (connection !== undefined && former.includes(connection)) throw superseded(clientId, connection)
-    if (
-      session !== undefined &&
-      current !== undefined &&
-      connection !== undefined &&
-      current !== connection
-    ) {
-      if (resume) throw superseded(clientId, connection)
-      await this.#sessions.announceNext(clientId, session, connection)
-      await this.#end(clientId, session, current)
-    }
-    return heldBy(session?.holder ?? NOBODY, connection, replyTo)
-  }
-
-  async #end(clientId: string, session: ClientSession, connection: string): Promise<void> {
-    const control = session.holder.control ?? controlAddress(clientId)
-    const ended = await this.#turns.yieldTo(
-      clientId,
-      connection,
-      this.#takeovers.end({ clientId, connection, control })
-    )
-    if (ended === 'stopped') throw new Stopping()
-    if (ended === 'answered') return
-    this.#options.log.debug({ clientId, ended }, 'a connection was taken over without its answer')
-    await this.#sessions.expel(clientId, session)
-  }
-
-  async #subscribe(request: SubscribeRequest): Promise<void> {
-    const { clientId, connection, delivery, partial } = request
-    const session = this.#current(clientId, connection)
-    if (session === undefined && delivery === 'inbox') {
-      throw new AmqpError(
-        CONDITIONS.notAllowed,
-        `the session of client ${clientId} ended with its connection`
-      )
-    }
-    const bad = badFilters(session?.filters, request.filters, this.#options.config().limits)
-    if (bad.size > 0 && (!partial || bad.size === request.filters.size)) throw filtersRefused(bad)
-    const good = new Map([...request.filters].filter(([filter]) => !bad.has(filter)))
-    const taker =
-      session ?? (await this.#sessions.openDurable(clientId, heldBy(NOBODY, connection, undefined)))
-    await this.#sessions.subscribe(clientId, taker, good)
-    if (bad.size > 0) throw filtersRefused(bad)
-  }
-
-  async #unsubscribe({ clientId, connection, filters }: UnsubscribeRequest): Promise<void> {
-    const session = this.#current(clientId, connection)
-    if (session !== undefined) await this.#sessions.unsubscribe(clientId, session, filters)
-  }
-
-  /** The session of a request that may act for it: a former connection, and one that waits, change nothing. */
-  #current(clientId: string, connection: string | undefined): ClientSession | undefined {
-    const session = this.#sessions.get(clientId)
-    if (session === undefined || connection === undefined) return session
-    const { connection: current, former } = session.holder
-    if (current === connection || (current === undefined && !former.includes(connection))) return session
-    throw superseded(clientId, connection)
   }
 }
