@@ -36,6 +36,7 @@ export interface ClientOptions {
 const CLOSE_GRACE_MS = 1000
 const MAX_FRAME_SIZE = 64 * 1024
 const CHANNEL_MAX = 255
+const NOTHING = Buffer.alloc(0)
 
 interface ClientRhea extends RheaConnection {
   connect(): void
@@ -178,7 +179,10 @@ export class ClientConnection {
       on_close.call(rhea, frame)
     }
     this.#socket.on('data', (chunk: Buffer) => {
-      if (this.#phase !== 'gone') this.#batch.emit('data', chunk)
+      if (this.#phase === 'gone') return
+      this.#batch.emit('data', chunk)
+      // what came in one piece with the end of the login rhea reads with the next bytes only
+      if (this.#rhea.remote.open === undefined) this.#batch.emit('data', NOTHING)
     })
     this.#socket.on('drain', () => {
       for (const session of this.#sessions) session.wake()

@@ -91,7 +91,7 @@ export class ConnectionPool {
 
   #left(pooled: Pooled): void {
     const { connection, reserved } = pooled
-    if (connection === undefined || connection.sessionCount + reserved > 0 || this.#closed) return
+    if (connection?.usable !== true || connection.sessionCount + reserved > 0 || this.#closed) return
     pooled.timer = setTimeout(() => void connection.close(), this.#options.idleMs)
     pooled.timer.unref()
   }

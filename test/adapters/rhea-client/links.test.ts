@@ -86,6 +86,19 @@ describe('adapters/rhea as a client: links', () => {
     assert.equal(core.settled.has('0'), false)
   }).timeout(20_000)
 
+  it('is not stopped by one message that the host never answers', async () => {
+    scene.core.senderCredit = 5000
+    const { onCredit } = scene
+    const sender = await (await connect()).openSender({ address: 'a', onCredit })
+    const core = await scene.core.sender()
+    for (let i = 0; i < 5000; i++) {
+      await scene.until(() => sender.credit > 0, `credit for ${i}`)
+      sender.send(message(String(i)))
+      await scene.core.until(() => core.sent.length > i, `message ${i}`)
+      if (i > 0) core.sent[i]?.settle(ACCEPTED)
+    }
+  }).timeout(20_000)
+
   it('gives credit back when a delivery is settled, not when it comes', async () => {
     const { onDelivery } = scene
     await (await connect()).openReceiver({ address: 'a', window: 2, onDelivery })
