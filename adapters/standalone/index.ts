@@ -168,7 +168,8 @@ export class StandaloneServer {
     const { name, service, mqtt } = configuration
     if (broker === undefined || service === undefined) return this.#openEmbedded(configuration)
     try {
-      const space = await openRemoteSpace({ name, ...broker, service, mqtt, log: this.#host.log })
+      const log = spaceLog(this.#host.log, name)
+      const space = await openRemoteSpace({ name, ...broker, service, mqtt, log })
       this.#spaces.add(space)
       return space
     } catch (error) {

@@ -2,12 +2,14 @@
 // Rule: a client gets each publication once, from its oldest matching filter, at the highest QoS of all that match; the source's
 // delivery ends when the publication is in the clients' buffers.
 
+import { Backoff } from '../backoff.js'
 import { CONDITIONS } from '../errors.js'
 import type { AddressSpace, Delivery, LinkClosed, Logger, Source } from '../host.js'
 import { decodePublication } from '../messages/publish.js'
 import type { Publication } from '../messages/publication.js'
 import type { Qos } from '../mqtt/packets.js'
 import { isWildcard } from '../mqtt/topic.js'
+import { isGone } from '../service-connection.js'
 import { GrantedFilters } from './granted-filters.js'
 
 /** One client of the inbox. */
@@ -19,6 +21,9 @@ export interface InboxClient {
 
 /** Unsettled deliveries of one source; they are settled as they come. */
 const WINDOW = 1000
+/** ms between attempts to open a source again while the host is gone */
+const MIN_DELAY_MS = 20
+const MAX_DELAY_MS = 1000
 const ACCEPTED = { type: 'accepted' } as const
 
 /** A source and the clients that share it. */
@@ -147,17 +152,32 @@ export class Inbox {
   #lost(filter: string, { error }: LinkClosed): void {
     const feed = this.#feeds.get(filter)
     if (feed === undefined) return
-    this.#log.warn(
-      { filter, condition: error?.condition ?? CONDITIONS.detachForced },
+    const { condition } = error ?? { condition: CONDITIONS.detachForced }
+    // a host that is gone is told of once, and not for each filter
+    this.#log[condition === CONDITIONS.connectionForced ? 'debug' : 'warn'](
+      { filter, condition },
       'the host closed a source of the inbox'
     )
     for (const [client, membership] of [...feed.members]) {
       if ((membership.filters.get(filter)?.qos ?? 0) > 0) client.sourceLost(filter)
     }
     if (!this.#feeds.has(filter)) return
-    feed.source = this.#source(filter)
+    feed.source = this.#openAgain(feed)
     feed.source.catch(() => {
       for (const client of [...feed.members.keys()]) client.sourceLost(filter)
     })
+  }
+
+  /** A host that is gone is asked again, as long as somebody wants what the source gives. */
+  async #openAgain(feed: Feed): Promise<Source> {
+    const backoff = new Backoff(MIN_DELAY_MS, MAX_DELAY_MS)
+    for (;;) {
+      try {
+        return await this.#source(feed.filter)
+      } catch (error) {
+        if (!isGone(error) || this.#feeds.get(feed.filter) !== feed) throw error
+        await new Promise(resolve => setTimeout(resolve, backoff.next()))
+      }
+    }
   }
 }

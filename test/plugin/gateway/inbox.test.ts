@@ -22,9 +22,11 @@ class Sources {
   opened = 0
   settled = 0
   refuse = false
+  gone = false
 
   readonly space = {
     source: (filter: string, options: SourceOptions) => {
+      if (this.gone) return Promise.reject(new AmqpError('amqp:connection:forced', 'gone'))
       if (this.refuse) return Promise.reject(new AmqpError('amqp:not-allowed', 'no'))
       this.opened += 1
       this.open.set(filter, options)
@@ -155,5 +157,29 @@ describe('the inbox', () => {
     host.open.get('t')?.onClosed({ cause: 'lost' })
     await turn()
     assert.deepEqual(careless.lost, ['t'])
+  })
+
+  it('opens a source again when a host that was gone is back, for those who still want it', async () => {
+    const host = new Sources()
+    const inbox = new Inbox(host.space, silent)
+    const [stays, leaves] = [new Client(), new Client()]
+    await inbox.subscribe(stays, 't', 0)
+    await inbox.subscribe(leaves, 'u', 0)
+    const sources = [...host.open.values()]
+    host.open.clear()
+    host.gone = true
+    for (const { onClosed } of sources)
+      onClosed({ cause: 'lost', error: { condition: 'amqp:connection:forced', description: 'gone' } })
+    inbox.remove(leaves)
+    // one who comes meanwhile waits for the host
+    const late = new Client()
+    const subscribed = inbox.subscribe(late, 't', 1)
+    await turn()
+    host.gone = false
+    await subscribed
+    host.publish('t', 0)
+    assert.deepEqual([stays.got, late.got, stays.lost, leaves.lost], [['t@0'], ['t@1'], [], []])
+    assert.deepEqual([...host.open.keys()], ['t'])
+    assert.equal(inbox.sourceCount, 1)
   })
 })
