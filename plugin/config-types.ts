@@ -70,6 +70,15 @@ export interface Config {
     readonly retries: number
   }
   /**
+   * What the gateway holds at the host for its clients.
+   */
+  readonly host: {
+    /**
+     * Time for the link to a session's queue to be made again after the host lost it, before the client is closed. Until then it stays connected, and gets nothing.
+     */
+    readonly outageGraceMs: number
+  }
+  /**
    * Requests from the gateway to the services.
    */
   readonly services: {

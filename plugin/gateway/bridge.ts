@@ -3,29 +3,26 @@
 
 import type { Socket } from 'node:net'
 import { BridgeError } from '../errors.js'
-import { encodePublication } from '../messages/publish.js'
 import type { Publication } from '../messages/publication.js'
 import type { OutboundPacket, Qos } from '../mqtt/packets.js'
 import { Session } from '../session/session.js'
-import type { Action, OpenRequest, Token } from '../session/types.js'
+import type { Action, OpenRequest, SessionEvent } from '../session/types.js'
 import { ClientSocket } from './client-socket.js'
-import { ClientSubscriptions, type Answer } from './client-subscriptions.js'
+import { announceEnd } from './announcing.js'
 import type { RegisteredClient } from './clients.js'
 import { ConnectionCounts, levelOfEnd } from './connection-counts.js'
 import { Departure } from './departure.js'
 import type { GatewayParts } from './gateway-parts.js'
-import type { InboxClient } from './inbox.js'
-import { OpenedClient } from './opened-client.js'
-import { admit, announce, announceAgain, announceEnd } from './opening.js'
+import { OpenedClient, type Opener } from './opened-client.js'
+import { admit } from './opening.js'
 import { encodePacket, PacketStream } from './packet-stream.js'
-import { publishResultOf } from './publish-result.js'
 import { SessionDriver } from './session-driver.js'
 import { connectionId } from './uids.js'
 
 /** Packets of one client without their answer, those counted that wait for an answer before theirs. */
 const MAX_UNANSWERED = 2000
 
-export class Bridge implements InboxClient, RegisteredClient {
+export class Bridge implements Opener, RegisteredClient {
   readonly #parts: GatewayParts
   readonly #session: Session
   readonly #driver: SessionDriver
@@ -37,13 +34,12 @@ export class Bridge implements InboxClient, RegisteredClient {
   #request: OpenRequest | undefined
   #opening: Promise<void> | undefined
   #opened: OpenedClient | undefined
-  /** the service was told of this connection, and must be told of its end */
+  /** the service was told of a session that ends with this connection, and must be told of that */
   #announced = false
   #ended: Promise<void> | undefined
   #pumping = false
   #reading = true
   #socketClosed = false
-  #unanswered = 0
   /** once the gateway wants it to leave */
   #departure: Departure | undefined
 
@@ -57,7 +53,7 @@ export class Bridge implements InboxClient, RegisteredClient {
     this.#driver = new SessionDriver(
       this.#session,
       action => this.#perform(action),
-      error => this.#failed(error)
+      error => this.failed(error)
     )
     this.#stream = new PacketStream(options)
     this.#socket = new ClientSocket(socket, parts.flusher, {
@@ -77,14 +73,27 @@ export class Bridge implements InboxClient, RegisteredClient {
     })
   }
 
-  deliver(publication: Publication, grantedQos: Qos): void {
+  deliver(publication: Publication, grantedQos: Qos, settle?: () => void): void {
     const size = publication.payload.length + publication.topic.length
-    this.#driver.handle({ type: 'delivery', delivery: { publication, grantedQos, size } })
+    this.#driver.handle({ type: 'delivery', delivery: { publication, grantedQos, size, settle } })
   }
 
   sourceLost(filter: string): void {
     const error = new BridgeError('sourceLost', `publications of ${filter} were lost at the host`)
     this.#driver.handle({ type: 'end', error })
+  }
+
+  handle(event: SessionEvent): void {
+    this.#driver.handle(event)
+  }
+
+  answered(): void {
+    if (this.#reading) this.#departure?.check()
+    else this.#pump()
+  }
+
+  ready(): void {
+    this.#pump()
   }
 
   end(error: BridgeError): Promise<void> {
@@ -95,6 +104,7 @@ export class Bridge implements InboxClient, RegisteredClient {
   /** The gateway's options changed. */
   reconfigured(): void {
     this.#driver.handle({ type: 'reconfigured' })
+    this.#opened?.reconfigured()
   }
 
   /** Reads no more; ends with `error` when what was taken is answered. */
@@ -111,7 +121,7 @@ export class Bridge implements InboxClient, RegisteredClient {
     return (this.#departure ??= new Departure({
       socket: this.#socket,
       mayRead: () => this.#mayRead,
-      unanswered: () => this.#unanswered,
+      unanswered: () => this.#opened?.unanswered ?? 0,
       pump: () => this.#pump(),
       end: error => void this.end(error)
     }))
@@ -119,9 +129,11 @@ export class Bridge implements InboxClient, RegisteredClient {
 
   /** The service may not know this client. */
   announceAgain(): void {
-    const identity = this.#opened?.identity
-    if (identity === undefined || this.#ended !== undefined) return
-    announceAgain(this.#parts, this, identity).catch((error: unknown) => this.#failed(error))
+    if (this.#opened === undefined || this.#ended !== undefined) return
+    this.#opened.announceAgain().catch((error: unknown) => {
+      if (error instanceof BridgeError) void this.end(error)
+      else this.failed(error)
+    })
   }
 
   /** Only once the session is open, and no action comes before that. */
@@ -173,16 +185,14 @@ export class Bridge implements InboxClient, RegisteredClient {
       case 'write':
         return this.#write(action.packet, action.publication)
       case 'settle':
-        return action.delivery.settle?.(action.accepted)
+        return action.delivery.settle?.(action.outcome)
       case 'send':
-        return this.#send(action.token, action.publication)
+      case 'subscribe':
+      case 'unsubscribe':
+        return this.#client.perform(action)
       case 'open':
         this.#opening = this.#open(action.request)
         return
-      case 'subscribe':
-        return this.#answer(action.token, this.#client.subscriptions.subscribe(action))
-      case 'unsubscribe':
-        return this.#answer(action.token, this.#client.subscriptions.unsubscribe(action))
       case 'dropped':
         return this.#parts.counters.dropped[action.qos].add(1)
       case 'warn':
@@ -199,60 +209,31 @@ export class Bridge implements InboxClient, RegisteredClient {
     this.#socket.write(encodePacket(packet, publication, this.#parts.encoding))
   }
 
-  #send(token: Token, publication: Publication): void {
-    this.#parts.counters.inbound[publication.qos].add(1)
-    const publisher = this.#client.publisher(this.#parts, () => this.#pump())
-    const message = encodePublication(publication)
-    // QoS 0 is sent unsettled as well; the session does not wait for its outcome
-    if (publication.qos === 0) return publisher.publish(publication.topic, message)
-    this.#unanswered += 1
-    publisher.publish(publication.topic, message, outcome => {
-      this.#unanswered -= 1
-      if (outcome.type === 'rejected') this.#parts.counters.rejected[publication.qos].add(1)
-      this.#driver.handle({ type: 'outcome', token, result: publishResultOf(outcome) })
-      if (this.#reading) this.#departure?.check()
-      else this.#pump()
-    })
-  }
-
-  #answer(token: Token, answer: Promise<Answer>): void {
-    this.#unanswered += 1
-    answer.then(
-      result => {
-        this.#unanswered -= 1
-        if ('codes' in result) this.#driver.handle({ type: 'answered', token, codes: result.codes })
-        else this.#driver.handle({ type: 'unanswered', token, error: result.error })
-        this.#pump()
-      },
-      (error: unknown) => this.#failed(error)
-    )
-  }
-
   async #open(request: OpenRequest): Promise<void> {
     this.#request = request
-    const { clientId } = request
+    const { clientId, cleanSession } = request
     try {
       const principal = await admit(this.#parts, this, request)
       if (this.#ended !== undefined) return
-      this.#announced = true
+      this.#announced = cleanSession
       const identity = { clientId, connection: this.connection, principal }
-      await announce(this.#parts, identity)
+      const { opened, sessionPresent } = await OpenedClient.open(this.#parts, this, identity, cleanSession)
       if (this.#ended !== undefined) return
-      const subscriptions = new ClientSubscriptions(this.#parts, this, identity)
-      this.#opened = new OpenedClient(identity, subscriptions)
+      this.#opened = opened
       this.#stream.accepted(request.protocolVersion)
-      this.#driver.handle({ type: 'opened', sessionPresent: false })
+      this.#driver.handle({ type: 'opened', sessionPresent })
+      opened.connected()
       this.#counts.accepted()
       this.#pump()
     } catch (error) {
-      if (!(error instanceof BridgeError)) return this.#failed(error)
+      if (!(error instanceof BridgeError)) return this.failed(error)
       this.#parts.log.warn(this.#why(error), 'a CONNECT was refused')
       this.#driver.handle({ type: 'refused', error })
     }
   }
 
   /** A bug, here or in the host: told as such, and the end of this client alone. */
-  #failed(error: unknown): void {
+  failed(error: unknown): void {
     this.#parts.log.error({ ...this.#who(), err: error }, 'a client connection failed')
     this.#close(new BridgeError('serverUnavailable', 'an internal error'))
   }
@@ -273,7 +254,7 @@ export class Bridge implements InboxClient, RegisteredClient {
     const { clients, log } = this.#parts
     const clientId = this.#request?.clientId
     try {
-      await this.#opened?.close()
+      await this.#opened?.close(() => this.#session.unacknowledged)
       await this.#opening
     } catch (error) {
       log.error({ ...this.#who(), err: error }, 'a client connection was not closed cleanly')

@@ -1,4 +1,4 @@
-// The gateway's control address: orders of the Subscription Service for all clients of the gateway.
+// The gateway's control address: orders and replies of the Subscription Service for all clients of the gateway.
 // Rule: an order is answered when nothing is left of the connection it names; one that is not here is gone already.
 
 import { randomUUID } from 'node:crypto'
@@ -7,7 +7,9 @@ import { BridgeError } from '../errors.js'
 import type { AmqpConnection, Delivery, Logger, Receiver } from '../host.js'
 import { gatewayControlAddress } from '../messages/addresses.js'
 import { decodeDisconnect, type DisconnectOrder } from '../messages/orders.js'
+import { decodeSubscriptions } from '../messages/subscriptions.js'
 import type { Clients } from './clients.js'
+import { ListReplies } from './list-replies.js'
 import type { SubscriptionRequests } from './subscription-requests.js'
 import { within } from './within.js'
 
@@ -29,6 +31,8 @@ export interface ControlOptions {
 export class Control {
   /** clients name it where orders for them go */
   readonly address = gatewayControlAddress(randomUUID())
+  /** replies to AMQP_LIST come here, too */
+  readonly lists = new ListReplies()
   #receiver: Receiver | undefined
   #delay: NodeJS.Timeout | undefined
   readonly #backoff = new Backoff(MIN_DELAY_MS, MAX_DELAY_MS)
@@ -83,7 +87,9 @@ export class Control {
 
   async #onDelivery(options: ControlOptions, delivery: Delivery): Promise<void> {
     const order = decodeDisconnect(delivery.message)
+    const reply = order === undefined ? decodeSubscriptions(delivery.message) : undefined
     if (order !== undefined) await obey(options, order)
+    if (reply !== undefined) this.lists.came(reply)
     delivery.settle({ type: 'accepted' })
   }
 }

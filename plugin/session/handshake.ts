@@ -49,7 +49,6 @@ function findClientIdFault({ clientId, protocolVersion, clean }: ConnectPacket):
 
 function findMissingFeature(packet: ConnectPacket): string | undefined {
   if (packet.will !== undefined) return 'will'
-  if (!packet.clean) return 'clean session 0'
   return undefined
 }
 

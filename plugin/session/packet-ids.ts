@@ -8,7 +8,7 @@ export class PacketIds {
   #last = 0
 
   /** An id that `used` does not have. Throws a RangeError when all are used: whoever asks keeps a window smaller than that. */
-  next(used: ReadonlyMap<number, unknown>): number {
+  next(used: { has(packetId: number): boolean }): number {
     for (let tries = 0; tries < MAX_ID; tries++) {
       this.#last = this.#last === MAX_ID ? 1 : this.#last + 1
       if (!used.has(this.#last)) return this.#last

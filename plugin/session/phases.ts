@@ -44,6 +44,8 @@ export const PHASES = {
       'answered',
       'unanswered',
       'delivery',
+      'restored',
+      'returned',
       'congested',
       'uncongested',
       ...ALWAYS

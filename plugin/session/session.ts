@@ -7,7 +7,7 @@ import type { InboundPacket } from '../mqtt/packets.js'
 import { close, NO_ACTIONS, refuse } from './actions.js'
 import { connect } from './handshake.js'
 import { Inbound } from './inbound.js'
-import { Outbound } from './outbound.js'
+import { Outbound, type Unacknowledged } from './outbound.js'
 import { accepts, follow } from './phases.js'
 import type { Phase } from './phases.js'
 import { Subscriptions } from './subscriptions.js'
@@ -72,6 +72,11 @@ export class Session {
     return this.#open?.outbound.waitingBytes ?? 0
   }
 
+  /** What the client was sent and has not acknowledged, in the order in which it was sent. */
+  get unacknowledged(): readonly Unacknowledged[] {
+    return this.#open?.outbound.unacknowledged() ?? []
+  }
+
   /** Throws on an event that cannot come: that is a bug of whoever gave it. */
   handle(event: SessionEvent, now: number): readonly Action[] {
     if (this.#phase === 'closed') return NO_ACTIONS
@@ -91,6 +96,10 @@ export class Session {
         return this.#opened().inbound.outcome(event.token, event.result)
       case 'delivery':
         return this.#opened().outbound.deliver(event.delivery)
+      case 'restored':
+        return this.#opened().outbound.restored(event.inFlight)
+      case 'returned':
+        return this.#opened().outbound.returned()
       case 'congested':
         return this.#opened().outbound.congested()
       case 'uncongested':

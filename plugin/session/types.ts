@@ -4,6 +4,7 @@
 import type { BridgeError } from '../errors.js'
 import type { Credentials } from '../host.js'
 import type { InboundPacket, OutboundPacket, Qos } from '../mqtt/packets.js'
+import type { InFlightEntry } from '../messages/in-flight.js'
 import type { Publication } from '../messages/publication.js'
 
 /** Names an action that is answered by an event. Unique among those of a session that wait for their answer. */
@@ -16,9 +17,14 @@ export interface OutboundDelivery {
   readonly grantedQos: Qos
   /** payload and topic in bytes, for bounds */
   readonly size: number
+  /** the same when it comes again; undefined where nothing says so */
+  readonly id?: string | undefined
   /** ends the delivery at its source, for the action `settle`; undefined where it ended when it came (inbox) */
-  readonly settle?: ((accepted: boolean) => void) | undefined
+  readonly settle?: ((outcome: DeliveryOutcome) => void) | undefined
 }
+
+/** `failed`: it was sent and not acknowledged; it comes again, and its delivery-count says so. */
+export type DeliveryOutcome = 'accepted' | 'failed'
 
 /** What the host made of one publication. `failed`: it may be tried again; `rejected`: never. */
 export type PublishResult =
@@ -46,6 +52,10 @@ export type SessionEvent =
   /** answer to `subscribe` and `unsubscribe`: the service could not be reached or refused the whole */
   | { readonly type: 'unanswered'; readonly token: Token; readonly error: BridgeError }
   | { readonly type: 'delivery'; readonly delivery: OutboundDelivery }
+  /** before the first delivery: what a former connection of this session was sending, in its order */
+  | { readonly type: 'restored'; readonly inFlight: readonly InFlightEntry[] }
+  /** the link to the session's queue was lost: all that was not settled comes again */
+  | { readonly type: 'returned' }
   /** the socket's send buffer is full; publications wait in the session until `uncongested` */
   | { readonly type: 'congested' }
   | { readonly type: 'uncongested' }
@@ -82,7 +92,7 @@ export type Action =
   /** one that failed is sent again under the same token */
   | { readonly type: 'send'; readonly token: Token; readonly publication: Publication }
   /** call the settle function of a delivery that has one; it may bring new events, which come after the actions of this one */
-  | { readonly type: 'settle'; readonly delivery: OutboundDelivery; readonly accepted: boolean }
+  | { readonly type: 'settle'; readonly delivery: OutboundDelivery; readonly outcome: DeliveryOutcome }
   | {
       readonly type: 'subscribe'
       readonly token: Token
@@ -111,7 +121,10 @@ export interface SessionOptions {
   readonly connectTimeoutMs: number
   /** outbound QoS > 0 publications on their way at once */
   readonly receiveMaximum: number
-  /** bytes of publications that wait for the client; over it QoS 0 is dropped and QoS > 0 ends the connection */
+  /**
+   * bytes of publications that wait for the client; over it QoS 0 is dropped and QoS > 0 ends the connection. What its source keeps
+   * until it is settled does not count
+   */
   readonly bufferedBytes: number
   /** topic levels of a name or filter */
   readonly topicLevels: number

@@ -28,11 +28,6 @@ describe('conformance: what is not there yet', () => {
     }
   })
 
-  it('refuses CleanSession 0 with return code 3, and warns [MQTT3-3.1.2-4]', async () => {
-    await assertRefused(gateway(), connect({ clientId: 'keeps', clean: false }), 3)
-    assertWarned(gateway(), 'clean session 0', 'keeps')
-  })
-
   it('grants QoS 1 where QoS 2 was asked for [MQTT3-3.8.4-6]', async () => {
     const client = await gateway().connect(freshId())
     assert.deepEqual(await client.subscribe(['two', 2], ['one', 1], ['zero', 0]), [1, 1, 0])

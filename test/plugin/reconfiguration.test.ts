@@ -2,12 +2,14 @@
 
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
+import { AmqpError } from '../../plugin/errors.js'
 import type { AddressSpace } from '../../plugin/host.js'
 import { optionsOf, type Schema } from '../../scripts/configuration-page.js'
 import { changedSpace, mqttOptions, RunningGateway } from '../fixtures/gateway.js'
 import { HeldPublications, RELEASED } from '../fixtures/held-publications.js'
 import { connect, PINGREQ, publish } from '../fixtures/mqtt-bytes.js'
 import type { MqttSocket } from '../fixtures/mqtt-socket.js'
+import { QueueLinks } from '../fixtures/queue-links.js'
 import { ServiceClient } from '../fixtures/service-client.js'
 
 const SCHEMA = JSON.parse(
@@ -129,6 +131,15 @@ describe('a changed configuration', () => {
       await change(withOption('limits.receiveMaximum', 3))
       assert.equal((await client.nextPublish()).payload, '1')
       assert.equal((await client.nextPublish()).payload, '2')
+      // of a session with a queue it is the credit
+      const durable = await gateway.connect('durable', { clean: false })
+      await durable.subscribe(['t', 1])
+      const publisher = await gateway.connect('publisher')
+      for (let index = 0; index < 5; index++) await publisher.publish('t', String(index))
+      assert.equal((await durable.take(3)).length, 3)
+      assert.deepEqual(await durable.untilPong(), [])
+      await change(withOption('limits.receiveMaximum', 5))
+      assert.equal((await durable.take(2)).length, 2)
     },
     'limits.bufferedBytes': async () => {
       await start({ mqtt: mqttOptions({ limits: { receiveMaximum: 1 } }) })
@@ -166,6 +177,18 @@ describe('a changed configuration', () => {
       await change(withOption('services.takeoverTimeoutMs', 50))
       // the former one does not answer
       assert.equal(await next?.list(), 'accepted')
+    },
+    'host.outageGraceMs': async () => {
+      const links = new QueueLinks()
+      await start({ mqtt: withOption('host.outageGraceMs', 3_600_000), wrap: links.wrap })
+      const client = await gateway.connect('client', { clean: false })
+      await links.opened(1)
+      links.refusal = new AmqpError('amqp:connection:forced', 'as the test wants')
+      links.lose()
+      await links.refused(1)
+      assert.deepEqual(await client.untilPong(), [])
+      await change(withOption('host.outageGraceMs', 0))
+      await closedWith('serverUnavailable', client)
     },
     'limits.connections': async () => {
       await start()

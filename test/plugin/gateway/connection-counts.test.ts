@@ -34,7 +34,7 @@ describe('counts of MQTT connections', () => {
     await end(connect({ clientId: 'e', level: 6 }))
     await end(connect({ clientId: 'ann', username: 'ann', password: 'wrong' }))
     await end(connect({ clientId: 'bob', username: 'ann', password: 'right' }))
-    await end(connect({ clientId: 'f', clean: false }))
+    await end(connect({ clientId: 'f', will: { topic: 'w', payload: 'x' } }))
     assert.deepEqual(series('mqtt_connects_total'), [
       ['default', '3.1.1', 'accepted', 2],
       ['default', '3.1', 'accepted', 1],

@@ -81,16 +81,21 @@ describe('Session handshake', () => {
     }
   })
 
-  it('refuses a will and clean session 0, which are not there yet, with return code 3 and a warning', () => {
+  it('refuses a will, which is not there yet, with return code 3 and a warning', () => {
     const will = { topic: 'w', payload: Buffer.alloc(0), qos: 0, retain: false } as const
-    for (const [changes, feature] of [
-      [{ will }, 'will'],
-      [{ clean: false }, 'clean session 0']
-    ] as const) {
-      assertRefused(changes, 'notSupported', 3)
-      const [warning] = new Driver().packet({ ...CONNECT, ...changes })
-      assert.ok(warning?.type === 'warn')
-      assert.deepEqual(warning.fields, { clientId: 'client', feature })
+    assertRefused({ will }, 'notSupported', 3)
+    const [warning] = new Driver().packet({ ...CONNECT, will })
+    assert.ok(warning?.type === 'warn')
+    assert.deepEqual(warning.fields, { clientId: 'client', feature: 'will' })
+  })
+
+  it('says whether the session was there for CleanSession 0 [MQTT3-3.2.2-2] [MQTT3-3.2.2-3]', () => {
+    for (const sessionPresent of [true, false]) {
+      const driver = new Driver()
+      const [open] = driver.packet({ ...CONNECT, clean: false })
+      assert.ok(open?.type === 'open' && !open.request.cleanSession)
+      const actions = driver.give({ type: 'opened', sessionPresent })
+      assert.deepEqual(written(actions), [{ cmd: 'connack', returnCode: 0, sessionPresent }])
     }
   })
 
