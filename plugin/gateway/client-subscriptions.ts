@@ -2,12 +2,13 @@
 // Rule: a code says "granted" only when the source is there and the service agreed; what was granted before stays as it is when it
 // is asked for again and refused; requests act in the order they came.
 
-import { BridgeError } from '../errors.js'
+import { BridgeError, rejectionOf } from '../errors.js'
 import type { Outcome, Principal } from '../host.js'
 import { isHostQueue } from '../messages/addresses.js'
 import type { DeliveryPath } from '../messages/requests.js'
 import type { Action, RequestedFilter } from '../session/types.js'
 import type { Qos } from '../mqtt/packets.js'
+import { ClientReplays, type Begun } from './client-replays.js'
 import type { GatewayParts } from './gateway-parts.js'
 import type { Inbox, InboxClient } from './inbox.js'
 
@@ -42,6 +43,8 @@ export class ClientSubscriptions {
   readonly #client: InboxClient
   readonly #identity: ClientIdentity
   #tail: Promise<unknown> = Promise.resolve()
+  /** with the first subscription; not where copies come through a queue of the session's own */
+  #replays: ClientReplays | undefined
   #pending = 0
   #closed = false
 
@@ -63,7 +66,11 @@ export class ClientSubscriptions {
   }
 
   subscribe({ packetId, filters }: SubscribeAction): Promise<Answer> {
-    return this.#next(() => this.#subscribe(packetId, filters))
+    const answer = this.#next(() => this.#subscribe(packetId, filters))
+    // later than whoever waits for the answer: the SUBACK comes before retained messages
+    const release = (): void => this.#replays?.release()
+    void answer.finally(() => undefined).then(release, release)
+    return answer
   }
 
   unsubscribe({ packetId, filters }: UnsubscribeAction): Promise<Answer> {
@@ -72,6 +79,7 @@ export class ClientSubscriptions {
 
   close(): void {
     this.#closed = true
+    this.#replays?.close()
     this.#source.remove(this.#client)
   }
 
@@ -98,15 +106,15 @@ export class ClientSubscriptions {
     )
     this.#warnOfQuota([...codes.values()].filter(code => code === QUOTA).length)
     const granted = new Map([...filters].filter(([filter]) => (codes.get(filter) ?? UNSPECIFIED) < 0x80))
-    // a session that has ended must not be made again by its last SUBSCRIBE
-    if (granted.size > 0 && !this.#closed) {
-      const outcome = await this.#record(packetId, granted)
-      for (const [filter, code] of this.#refused(outcome, granted)) {
+    const asked = granted.size > 0 ? await this.#ask(packetId, granted) : undefined
+    if (asked !== undefined) {
+      for (const [filter, code] of refused(asked.outcome, granted)) {
         codes.set(filter, code)
         granted.delete(filter)
         if (!kept.has(filter)) source.unsubscribe(this.#client, filter)
       }
       for (const [filter, qos] of granted) source.grant(this.#client, filter, qos)
+      this.#replays?.granted(asked.replay, granted.keys())
     }
     return { codes: requested.map(({ filter }) => codes.get(filter) ?? UNSPECIFIED) }
   }
@@ -151,30 +159,39 @@ export class ClientSubscriptions {
       this.#parts.log.warn({ clientId, refused }, 'subscriptions were refused: the client has too many')
   }
 
-  #record(packetId: number, filters: ReadonlyMap<string, Qos>): Promise<Outcome> {
+  /** What the service says; undefined: a session that has ended must not be made again by its last SUBSCRIBE. */
+  async #ask(
+    packetId: number,
+    filters: ReadonlyMap<string, Qos>
+  ): Promise<{ readonly outcome: Outcome; readonly replay?: Begun } | undefined> {
+    const { requests, log } = this.#parts
     const { clientId, connection, principal } = this.#identity
-    const { requests } = this.#parts
-    return requests.send({
-      type: 'subscribe',
-      clientId,
-      connection,
-      user: principal.name,
-      filters,
-      delivery: this.#source.delivery,
-      partial: true,
-      packetId
+    const { delivery } = this.#source
+    let replay: Begun
+    try {
+      if (delivery === 'inbox') replay = await this.#replaying().begin()
+    } catch (error) {
+      log.warn({ clientId, err: error }, 'a subscription was refused: the host gave no replay channel')
+      return { outcome: rejectionOf(error) }
+    }
+    if (this.#closed) return undefined
+    const replayTo = typeof replay === 'object' ? replay.channel.address : undefined
+    const outcome = await requests.send({
+      ...{ type: 'subscribe', clientId, connection, user: principal.name, filters },
+      ...{ delivery, partial: true, replayTo, packetId }
     })
+    if (outcome.type !== 'accepted')
+      log.warn({ clientId, outcome }, 'the subscription service refused a subscription')
+    return { outcome, replay }
   }
 
-  /** What the service did not take, with codes; `info` names single filters. */
-  #refused(outcome: Outcome, filters: ReadonlyMap<string, Qos>): readonly (readonly [string, number])[] {
-    if (outcome.type === 'accepted') return []
-    const info = outcome.type === 'rejected' ? outcome.info : undefined
-    const { clientId } = this.#identity
-    this.#parts.log.warn({ clientId, outcome }, 'the subscription service refused a subscription')
-    return [...filters.keys()]
-      .filter(filter => info?.has(filter) ?? true)
-      .map(filter => [filter, Number(info?.get(filter) ?? UNSPECIFIED)])
+  #replaying(): ClientReplays {
+    return (this.#replays ??= new ClientReplays(this.#parts, this.#client, this.#identity, act => {
+      this.#tail = this.#tail.then(act).catch((error: unknown) => {
+        const { clientId } = this.#identity
+        this.#parts.log.error({ clientId, err: error }, 'retained messages could not be asked for')
+      })
+    }))
   }
 
   async #unsubscribe(packetId: number, filters: readonly string[]): Promise<Answer> {
@@ -192,6 +209,19 @@ export class ClientSubscriptions {
       return { error: new BridgeError('unsubscribeRejected', `the subscription service: ${outcome.type}`) }
     }
     for (const filter of filters) this.#source.unsubscribe(this.#client, filter)
+    this.#replays?.left(filters)
     return { codes: filters.map(() => 0) }
   }
+}
+
+/** What the service did not take, with codes; `info` names single filters. */
+function refused(
+  outcome: Outcome,
+  filters: ReadonlyMap<string, Qos>
+): readonly (readonly [string, number])[] {
+  if (outcome.type === 'accepted') return []
+  const info = outcome.type === 'rejected' ? outcome.info : undefined
+  return [...filters.keys()]
+    .filter(filter => info?.has(filter) ?? true)
+    .map(filter => [filter, Number(info?.get(filter) ?? UNSPECIFIED)])
 }

@@ -8,6 +8,7 @@ import type { Control } from './control.js'
 import type { SocketFlusher } from './client-socket.js'
 import type { PublishCache } from './packet-stream.js'
 import type { Inbox } from './inbox.js'
+import type { ReplayChannels } from './replay-channels.js'
 import type { SubscriptionRequests } from './subscription-requests.js'
 
 type ByQos = readonly [Counter, Counter, Counter]
@@ -21,6 +22,7 @@ export interface GatewayParts {
   readonly log: Logger
   readonly clients: Clients
   readonly inbox: Inbox
+  readonly replays: ReplayChannels
   readonly requests: SubscriptionRequests
   readonly control: Control
   readonly flusher: SocketFlusher

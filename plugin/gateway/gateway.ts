@@ -15,6 +15,7 @@ import { Crowd } from './crowd.js'
 import type { GatewayParts } from './gateway-parts.js'
 import { PublishCache } from './packet-stream.js'
 import { Inbox } from './inbox.js'
+import { ReplayChannels } from './replay-channels.js'
 import { Listener, type ListenerAddress } from './listener.js'
 import { ServiceConnection } from '../service-connection.js'
 import { SubscriptionRequests } from './subscription-requests.js'
@@ -55,6 +56,7 @@ export class Gateway {
       log,
       clients: new Clients(),
       inbox: new Inbox(space, log),
+      replays: new ReplayChannels(connection, log),
       requests: new SubscriptionRequests({
         connection,
         timeoutMs: () => config().services.timeoutMs,
@@ -158,6 +160,7 @@ export class Gateway {
       'the clients are announced again to the subscription service'
     )
     for (const bridge of this.#bridges) bridge.announceAgain()
+    this.#parts.replays.interrupt()
   }
 
   #listen(address: ListenerAddress): Promise<Listener> {

@@ -11,10 +11,12 @@ import type { Qos } from '../mqtt/packets.js'
 import { isWildcard } from '../mqtt/topic.js'
 import { isGone } from '../service-connection.js'
 import { GrantedFilters } from './granted-filters.js'
+import type { LiveTopics } from './live-topics.js'
 
 /** One client of the inbox. */
 export interface InboxClient {
-  deliver(publication: Publication, grantedQos: Qos): void
+  /** `settle`: of what comes at the client's pace alone; called once when the client has taken it. */
+  deliver(publication: Publication, grantedQos: Qos, settle?: () => void): void
   /** messages of a subscription with QoS > 0 were lost with their source */
   sourceLost(filter: string): void
 }
@@ -40,6 +42,8 @@ export class Inbox {
   readonly #log: Logger
   readonly #feeds = new Map<string, Feed>()
   readonly #clients = new Map<InboxClient, GrantedFilters>()
+  /** of clients that want to know which topics come */
+  readonly #watched = new Map<InboxClient, LiveTopics>()
 
   constructor(space: AddressSpace, log: Logger) {
     this.#space = space
@@ -58,6 +62,20 @@ export class Inbox {
   grantedTo(client: InboxClient): ReadonlyMap<string, Qos> {
     const filters = this.#clients.get(client)?.filters ?? []
     return new Map([...filters].map(([filter, { qos }]) => [filter, qos]))
+  }
+
+  /** The highest granted QoS of the client's filters that match; undefined: none does. */
+  qosFor(client: InboxClient, topic: string): Qos | undefined {
+    return this.#clients.get(client)?.granted(topic)
+  }
+
+  /** What comes to the client from now on is written down in `live`. */
+  watch(client: InboxClient, live: LiveTopics): void {
+    this.#watched.set(client, live)
+  }
+
+  unwatch(client: InboxClient): void {
+    this.#watched.delete(client)
   }
 
   /** Resolves when the next publication that matches comes. Rejects with AmqpError where the host refuses the source. */
@@ -142,7 +160,9 @@ export class Inbox {
       const publication = decodePublication(message, { address: filter, exact: feed.exact, deliveryCount })
       for (const [client, membership] of feed.members) {
         const qos = membership.grantedBy(filter, publication.topic)
-        if (qos !== undefined) client.deliver(publication, qos)
+        if (qos === undefined) continue
+        client.deliver(publication, qos)
+        if (this.#watched.size > 0) this.#watched.get(client)?.add(publication.topic)
       }
     }
     delivery.settle(ACCEPTED)
