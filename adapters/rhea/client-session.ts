@@ -178,6 +178,8 @@ export class ClientSession implements AmqpConnection {
       const link = this.#link(frame.performative.handle)
       const client = this.#links.get(link)
       if (client instanceof ClientReceiver) this.#incoming.transfer(frame, link, client)
+      // rhea widens the window only when a delivery is settled, and a long one may be longer than the window
+      if (frame.performative.more === true) this.#context.connection._register()
     }
     session.on_disposition = frame => this.#disposition(frame.performative)
     session.on_detach = frame => this.#detach(frame.performative)

@@ -3,7 +3,10 @@
 import { ConnectionPool, type PoolOptions } from '../../../adapters/rhea/connection-pool.js'
 import type { Delivery, LinkClosed, Message } from '../../../plugin/host.js'
 import { Signal } from '../../contract/signal.js'
+import { transfer } from '../../fixtures/amqp-frames.js'
+import { bytes } from '../../fixtures/amqp-links.js'
 import { FakeCore } from '../../fixtures/fake-core.js'
+import type { RawAmqp } from '../../fixtures/raw-amqp.js'
 
 const OPTIONS = {
   host: '127.0.0.1',
@@ -71,3 +74,24 @@ export const message = (text: string): Message => ({
 })
 
 export const textOf = ({ body }: Message): unknown => (body.type === 'value' ? body.value : undefined)
+
+/** Sends a message whose frames are three times `window`, the receiver's own, whose first has the transfer id `first`. */
+export async function sendInPieces(peer: RawAmqp, first: number, window: number): Promise<void> {
+  const whole = bytes('y'.repeat(6 * window))
+  let left = window
+  let frames: Buffer[] = []
+  for (let at = 0; at < whole.length; at += 2) {
+    if (left === 0) {
+      peer.write(...frames)
+      frames = []
+      const sent = first + at / 2
+      while (left <= 0) {
+        const [next, wide] = (await peer.next('flow')).fields
+        left = (Number(next) + Number(wide) - sent) | 0
+      }
+    }
+    left--
+    frames.push(transfer(whole.subarray(at, at + 2), { more: at + 2 < whole.length }))
+  }
+  peer.write(...frames)
+}

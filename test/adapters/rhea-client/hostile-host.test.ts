@@ -18,7 +18,7 @@ import {
   type RawFrame
 } from '../../fixtures/amqp-frames.js'
 import { RawAmqp } from '../../fixtures/raw-amqp.js'
-import { Scene } from './fixture.js'
+import { Scene, sendInPieces } from './fixture.js'
 
 const UNAUTHORIZED = 'amqp:unauthorized-access'
 
@@ -50,15 +50,15 @@ describe('adapters/rhea as a client: a host that does what it likes', () => {
     return peer
   }
 
-  function begin(peer: RawAmqp, { channel }: RawFrame): void {
-    peer.write(frame('begin', channel, [ushort(channel), uint(0), uint(5000), uint(5000)]))
+  function begin(peer: RawAmqp, { channel }: RawFrame, firstId = 0): void {
+    peer.write(frame('begin', channel, [ushort(channel), uint(firstId), uint(5000), uint(5000)]))
   }
 
   /** A session, and the host's end of its connection. */
-  async function open() {
+  async function open(firstId = 0) {
     const pool = scene.poolTo(port)
     const [session, peer] = await Promise.all([pool.connect({}), host()])
-    begin(peer, await peer.next('begin'))
+    begin(peer, await peer.next('begin'), firstId)
     return { pool, session, peer }
   }
 
@@ -80,8 +80,8 @@ describe('adapters/rhea as a client: a host that does what it likes', () => {
     )
   }
 
-  async function receive() {
-    const opened = await open()
+  async function receive(firstId = 0) {
+    const opened = await open(firstId)
     const { onDelivery, onClosed } = scene
     const opening = opened.session.openReceiver({ address: 'a', window: 10, onDelivery, onClosed })
     attach(opened.peer, await opened.peer.next('attach'))
@@ -128,6 +128,13 @@ describe('adapters/rhea as a client: a host that does what it likes', () => {
     assert.deepEqual(scene.closed, [{ cause: 'error', error }])
   })
 
+  it('sends a message in more frames than our window, and its numbers wrap meanwhile: we get it', async () => {
+    const first = 2 ** 32 - 10
+    const { peer } = await receive(first)
+    await sendInPieces(peer, first, 8192)
+    await scene.until(() => scene.deliveries.length === 1, 'the message')
+  })
+
   const faults: readonly [string, Buffer][] = [
     ['a frame that AMQP does not know', Buffer.from('0000000c0200000000539945', 'hex')],
     ['a frame that ends in its midst', Buffer.from('0000000c0200000000531410', 'hex')],
@@ -137,6 +144,7 @@ describe('adapters/rhea as a client: a host that does what it likes', () => {
       Buffer.concat([0, 2].map(id => transfer(Buffer.from('005377a10161', 'hex'), { id })))
     ],
     ['a detach of nothing', detach(9)],
+    ['a frame on a channel that has no session', detach(0, { channel: 9 })],
     ['an answer to no attach', frame('attach', 0, ['stranger', uint(5), false])],
     ['a message that is none', transfer(Buffer.from('00'.repeat(9), 'hex'))]
   ]
@@ -150,6 +158,9 @@ describe('adapters/rhea as a client: a host that does what it likes', () => {
         scene.closed.map(({ cause }) => cause),
         ['lost']
       )
+      const [closed] = scene.closed
+      assert.ok(closed?.cause === 'lost' && closed.error !== undefined)
+      assert.notEqual(closed.error.description, 'the connection is gone') // but what was wrong
       await assert.rejects(session.openSender({ address: 'a' }))
     })
   }

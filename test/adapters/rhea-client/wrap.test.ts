@@ -3,10 +3,18 @@
 
 import assert from 'node:assert/strict'
 import type { Outcome } from '../../../plugin/host.js'
-import { ACCEPTED, attachReceiver, disposition, flow } from '../../fixtures/amqp-frames.js'
-import { message, Scene, textOf } from './fixture.js'
+import {
+  ACCEPTED,
+  attachReceiver,
+  attachSender,
+  begin,
+  disposition,
+  flow
+} from '../../fixtures/amqp-frames.js'
+import { message, Scene, sendInPieces, textOf } from './fixture.js'
 
-const FIRST_ID = 2 ** 32 - 300
+/** within the first batch, and between what one side has counted and the other */
+const FIRST_ID = 2 ** 32 - 499
 const BATCH = 500
 /** its bytes take several frames */
 const LONG = 'x'.repeat(150_000)
@@ -71,6 +79,16 @@ describe('adapters/rhea: numbers of a session that wrap', () => {
     for (const i of numbers(count)) assert.deepEqual(core.settled.get(String(i)), outcomeOf(i))
   }).timeout(20_000)
 
+  it('do not stop a message of more frames than the window of whoever receives it', async () => {
+    const first = 2 ** 32 - 10
+    const client = await scene.core.client(await scene.core.listen(), { channels: [] })
+    client.write(begin(0, 5000, first), attachSender('a'))
+    const sender = await scene.core.sender()
+    await client.next('attach')
+    await sendInPieces(client, first, 2048)
+    await scene.core.until(() => sender.sent.length === 1, 'the message')
+  })
+
   it('are those of a range that a client of ours settles across the wrap', async () => {
     const first = 2 ** 32 - 2
     const client = await scene.core.client(await scene.core.listen({ firstId: first }))
@@ -84,6 +102,8 @@ describe('adapters/rhea: numbers of a session that wrap', () => {
     const ids: unknown[] = []
     for (const _ of numbers(4)) ids.push((await client.next('transfer')).fields[1])
     assert.deepEqual(ids, [first, first + 1, 0, 1])
+    client.write(flow(4, { nextIncomingId: first + 1, deliveryCount: first + 1 })) // three were on their way
+    await scene.core.until(() => core.credit === 1, 'credit for one more')
     client.write(disposition(first, ACCEPTED, { last: 1 }))
     await scene.core.until(() => core.settled.size === 4, 'the outcomes')
     client.write(flow(2, { nextIncomingId: 2, deliveryCount: 2 }))
