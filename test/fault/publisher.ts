@@ -42,6 +42,11 @@ export class Publisher {
     this.#pump()
   }
 
+  /** What is final when nothing flows. */
+  get count(): { readonly sent: number; readonly acknowledged: number } {
+    return { sent: this.#sent, acknowledged: this.#acknowledged }
+  }
+
   /** Resolves when the connection that flow() opened is gone; nothing is acknowledged after that. */
   async connectionLost(): Promise<void> {
     if (this.#client === undefined) return
@@ -59,6 +64,20 @@ export class Publisher {
     for (let i = this.#acknowledged; i < this.#sent; i++) client.write(this.#packet(i, true))
     this.#onAcknowledged()
     await all
+    await client.end()
+  }
+
+  /** Sends nothing new; resolves when all is acknowledged, then disconnects. */
+  async stop(): Promise<void> {
+    const client = this.#client
+    assert.ok(client, `${this.name}: the connection is there`)
+    this.#flowing = false
+    await new Promise<void>(resolve => {
+      this.#onAcknowledged = () => {
+        if (this.#acknowledged === this.#sent) resolve()
+      }
+      this.#onAcknowledged()
+    })
     await client.end()
   }
 

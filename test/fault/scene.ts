@@ -6,17 +6,15 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { AmqpClient } from '../../bench/amqp/client.js'
-import { RawClient } from '../../bench/mqtt/client.js'
-import { publishPacket } from '../../bench/mqtt/packets.js'
 import { startOurs, type Ports } from '../../bench/servers/ours.js'
 import type { ServerProcess } from '../../bench/servers/process.js'
-import { labelOf, Publisher, type Label } from './publisher.js'
+import { drain, publishEnd } from './drained.js'
+import { flowUntil } from './flow.js'
+import { Publisher, type Label } from './publisher.js'
 import type { Random } from './random.js'
 
 export const CLIENT_ID = 'ledger'
 const PUBLISHERS = 6
-const END = 'end'
-const DRAIN_WINDOW = 200
 
 export class Scene {
   readonly publishers: readonly Publisher[] = Array.from(
@@ -57,40 +55,23 @@ export class Scene {
 
   /** All publishers publish until the fault; resolves when the number of acknowledgements that the seed chose has come, and a bit later. */
   async flowUntil(random: Random): Promise<void> {
-    const wanted = random.between(1, 4_000)
-    const graceMs = random.between(0, 8)
-    const acknowledged = (): number => this.publishers.reduce((sum, p) => sum + p.acknowledged, 0)
-    await new Promise<void>((resolve, reject) => {
-      const check = (): void => {
-        if (acknowledged() >= wanted) resolve()
-      }
-      Promise.all(this.publishers.map(p => p.flow(this.server.ready.mqttPort, check))).catch(reject)
-    })
-    // the fault's instant within what the server does between two batches of acknowledgements
-    await new Promise(resolve => setTimeout(resolve, graceMs))
+    const { mqttPort } = this.server.ready
+    await flowUntil(this.publishers, () => mqttPort, random)
   }
 
   /** Resolves when no publisher has a connection any more: what is acknowledged is final. Returns that, by publisher. */
   async final(): Promise<ReadonlyMap<string, Acknowledged>> {
     await Promise.all(this.publishers.map(p => p.connectionLost()))
-    return new Map(this.publishers.map(p => [p.name, { sent: p.sent, acknowledged: p.acknowledged }]))
+    return new Map(this.publishers.map(p => [p.name, p.count]))
   }
 
   /** The publishers send again what was not acknowledged, and then the queue is emptied: what came, in its order. */
   async resumeAndDrain(): Promise<readonly Label[]> {
     const { mqttPort } = this.server.ready
     await Promise.all(this.publishers.map(p => p.resume(mqttPort)))
-    await this.#publishEnd(mqttPort)
+    await publishEnd(mqttPort)
     const amqp = await this.amqp()
-    const labels: Label[] = []
-    await new Promise<void>((resolve, reject) => {
-      const onDelivery = ({ payload, accept }: { payload: Buffer; accept(): void }): void => {
-        accept()
-        if (payload.toString() === END) resolve()
-        else labels.push(labelOf(payload))
-      }
-      amqp.receive(CLIENT_ID, DRAIN_WINDOW, onDelivery).catch(reject)
-    })
+    const labels = await drain(amqp, CLIENT_ID)
     await amqp.close()
     return labels
   }
@@ -99,16 +80,6 @@ export class Scene {
   async close(): Promise<void> {
     await this.#server?.kill()
     rmSync(this.#dataDir, { recursive: true, force: true })
-  }
-
-  /** The queue is first in, first out: what comes before this is all there is. */
-  async #publishEnd(port: number): Promise<void> {
-    let acknowledged: (() => void) | undefined
-    const done = new Promise<void>(resolve => (acknowledged = resolve))
-    const client = await RawClient.connect(port, 'fault-end', { onPuback: () => acknowledged?.() })
-    client.write(publishPacket('fault/end', Buffer.from(END), 1, 1))
-    await done
-    await client.end()
   }
 }
 
