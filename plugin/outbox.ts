@@ -62,6 +62,11 @@ export class Outbox {
     this.#onAttachedAgain = onAttachedAgain
   }
 
+  /** What is sent now goes to whoever was told what sendFirst says. */
+  get attached(): boolean {
+    return this.#state === 'attached'
+  }
+
   /** Resolves with the outcome: `released` where none came in `timeoutMs` or the link was lost, `rejected` where the link was refused. */
   send(message: Message, timeoutMs: number): Promise<Outcome> {
     if (this.#state === 'closed') return Promise.resolve(UNANSWERED)

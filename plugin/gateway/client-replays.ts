@@ -204,11 +204,12 @@ export class ClientReplays implements ReplayReceiver {
     const filters = new Map([...inbox.grantedTo(this.#client)].filter(([filter]) => this.#due.has(filter)))
     const [first] = filters.keys()
     if (first === undefined || this.#closed) return
+    // those that wait are told when there is a service again, and after it was told who they are
+    if (!requests.attached) return replays.wait(this)
     let replay: Begun
     try {
       replay = await this.begin()
     } catch (error) {
-      // those that wait are told when there is a host again
       if (isGone(error)) return replays.wait(this)
       log.warn(
         { clientId, filter: first, err: error },

@@ -28,6 +28,11 @@ export class SubscriptionRequests {
     this.#timeoutMs = timeoutMs
   }
 
+  /** There is a service, which knows the clients. */
+  get attached(): boolean {
+    return this.#requests.attached
+  }
+
   /** Never rejects: `released` where no answer came. Requests of one client are answered in their order. */
   send(request: SubscriptionRequest): Promise<Outcome> {
     return this.#requests.send(encodeRequest(request), this.#timeoutMs())
