@@ -132,7 +132,7 @@ function broker(values: ParsedOptions): RunArguments['broker'] {
   const { host: value } = values
   if (typeof value !== 'string') return undefined
   const url = URL.canParse(value) ? new URL(value) : undefined
-  if (url?.protocol !== 'amqp:' || url.hostname === '' || url.username !== '' || url.pathname.length > 1) {
+  if (url === undefined || !/^amqp:\/\/[^/?#@]+\/?$/.test(value) || url.hostname === '' || url.port === '0') {
     throw new StartupError(2, `--host: expected amqp://HOST:PORT, got "${value}"`)
   }
   const host = url.hostname.replace(/^\[|\]$/g, '')

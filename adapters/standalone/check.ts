@@ -17,7 +17,7 @@ export function check(args: RunArguments): void {
     ...errors,
     ...spaces.flatMap(({ pointer, mqtt }) => findPluginFaults(pointer, mqtt)),
     ...wrong.flatMap(({ pointer, space }) => findPluginFaults(pointer, mqttOf(space))),
-    ...findListenersTwice(spaces)
+    ...findListenersTwice(spaces, args.broker === undefined)
   ]
   if (all.length > 0) throw new StartupError(2, describeErrors(sourceOf(args), all))
 }
@@ -34,9 +34,11 @@ function findPluginFaults(pointer: string, mqtt: object | undefined): ConfigErro
   return parsed.errors.map(({ path, message }) => ({ path: `${pointer}/mqtt${path}`, message }))
 }
 
-/** MQTT listeners where there is another one, of MQTT or AMQP. */
-function findListenersTwice(spaces: readonly SpaceConfiguration[]): ConfigError[] {
-  const amqp = spaces.map(({ pointer, amqp }) => [`${pointer}/amqp`, placeOf(amqp)] as const)
+/** MQTT listeners where there is another one, of MQTT or, where the spaces have those, of AMQP. */
+function findListenersTwice(spaces: readonly SpaceConfiguration[], listening: boolean): ConfigError[] {
+  const amqp = (listening ? spaces : []).map(
+    ({ pointer, amqp }) => [`${pointer}/amqp`, placeOf(amqp)] as const
+  )
   const mqtt = spaces.flatMap(space => {
     const parsed = space.mqtt === undefined ? undefined : parseConfig(space.mqtt)
     if (parsed === undefined || !('value' in parsed) || !parsed.value.enabled) return []

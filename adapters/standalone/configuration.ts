@@ -124,7 +124,8 @@ export function examine(args: RunArguments): Examined {
   const all = rest.value.spaces.map((space, i) =>
     applyPorts({ ...space, pointer: good[i]?.pointer ?? `/spaces/${i}` }, args)
   )
-  const errors = [...faults, ...findConflicts(all), ...(args.broker === undefined ? [] : findNoClients(all))]
+  const remote = args.broker !== undefined
+  const errors = [...faults, ...findConflicts(all, !remote), ...(remote ? findNoClients(all) : [])]
   const spaces = all.filter(({ pointer }) => !namedBy(errors, pointer))
   if (spaces.length === 0) return { configuration: undefined, errors, found }
   const refused = refusedAmong(found, errors, spaces)

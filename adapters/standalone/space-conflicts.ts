@@ -5,8 +5,11 @@ import type { ConfigError } from '../../plugin/host.js'
 import { isValidTopicFilter } from '../../plugin/mqtt/topic.js'
 import type { SpaceConfiguration, UserConfiguration } from './configuration.js'
 
-/** What the schema cannot say: names are unique, and so are the AMQP listeners; rights are topic filters. */
-export function findConflicts(spaces: readonly SpaceConfiguration[]): ConfigError[] {
+/**
+ * What the schema cannot say: names are unique, and so are the AMQP listeners, where the spaces have them; rights are topic
+ * filters.
+ */
+export function findConflicts(spaces: readonly SpaceConfiguration[], listening: boolean): ConfigError[] {
   return [
     ...findRepeated(
       'name',
@@ -16,7 +19,7 @@ export function findConflicts(spaces: readonly SpaceConfiguration[]): ConfigErro
       'listener',
       spaces.map(({ pointer, amqp }) => [
         `${pointer}/amqp`,
-        amqp.port === 0 ? undefined : `${amqp.host}:${amqp.port}`
+        amqp.port === 0 || !listening ? undefined : `${amqp.host}:${amqp.port}`
       ])
     ),
     ...spaces.flatMap(({ pointer, users, addresses }) => [

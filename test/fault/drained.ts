@@ -1,7 +1,7 @@
 // The durable queue of a pure AMQP client, emptied after a fault.
 // Rule: a queue is first in, first out, so that what comes before a last message is all there is.
 
-import { AmqpClient } from '../../bench/amqp/client.js'
+import type { AmqpClient } from '../../bench/amqp/client.js'
 import { RawClient } from '../../bench/mqtt/client.js'
 import { publishPacket } from '../../bench/mqtt/packets.js'
 import { labelOf, type Label } from './publisher.js'

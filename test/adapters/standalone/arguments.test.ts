@@ -68,6 +68,46 @@ describe('standalone arguments', () => {
     })
   }
 
+  it('takes the broker of another process, with or without its port, and the parts that run here', () => {
+    const brokerOf = (url: string): unknown => {
+      const parsed = parseArguments(['--host', url, '--roles', 'gateway, subscription'])
+      assert.ok(parsed.action === 'run')
+      assert.deepEqual(parsed.roles, ['gateway', 'subscription'])
+      return parsed.broker
+    }
+    assert.deepEqual(brokerOf('amqp://broker.example'), { host: 'broker.example', port: 5672 })
+    assert.deepEqual(brokerOf('amqp://127.0.0.1:1234/'), { host: '127.0.0.1', port: 1234 })
+    assert.deepEqual(brokerOf('amqp://[::1]:1'), { host: '::1', port: 1 })
+  })
+
+  for (const url of [
+    ...[
+      '',
+      'broker',
+      'broker:5672',
+      'http://broker',
+      'amqps://broker',
+      'amqp:broker',
+      'amqp://',
+      'amqp://:5672'
+    ],
+    ...['amqp://broker:0', 'amqp://broker:65536', 'amqp://broker:port', 'amqp://user:secret@broker'],
+    ...['amqp://:secret@broker', 'amqp://broker/path', 'amqp://broker?a=b', 'amqp://broker#a']
+  ]) {
+    it(`refuses ${JSON.stringify(url)} as a broker and names option, expectation and value`, () => {
+      assert.equal(refusal(`--host=${url}`), `--host: expected amqp://HOST:PORT, got "${url}"`)
+    })
+  }
+
+  for (const roles of ['', 'gateway,', 'gateway,services', 'Gateway']) {
+    it(`refuses ${JSON.stringify(roles)} as roles and names those that there are`, () => {
+      assert.equal(
+        refusal(`--roles=${roles}`),
+        `--roles: expected a list of gateway and subscription, got "${roles}"`
+      )
+    })
+  }
+
   it('names an option that it does not know', () => {
     assert.match(refusal('--mqtt-prot', '1'), /^Unknown option '--mqtt-prot'; --help lists the options$/)
     assert.match(refusal('-x'), /'-x'/)
@@ -96,6 +136,8 @@ describe('standalone arguments', () => {
       'mqtt-port N',
       'amqp-port N',
       'data DIR',
+      'host URL',
+      'roles LIST',
       'config FILE',
       'log-level LEVEL',
       'check',

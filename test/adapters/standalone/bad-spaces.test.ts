@@ -142,6 +142,42 @@ describe('the program with spaces that are wrong', () => {
       ])
     })
 
+    const SERVICE = { name: 'plugin', password: 'plugin secret' }
+    const BROKER = ['--host', 'amqp://127.0.0.1:1', '--check']
+
+    it('says that one is valid for a process that uses the broker of another, which is not asked', async () => {
+      // nothing listens for AMQP here, so that its port is free for MQTT
+      const space = { name: 'a', service: SERVICE, amqp: { port: 1883 }, mqtt: { listener: { port: 1883 } } }
+      const program = start('remote.json', [space], ...BROKER, '--roles', 'gateway')
+      assert.deepEqual(await program.exited, { code: 0, signal: null })
+      assert.deepEqual(program.lines, ['the configuration is valid'])
+    })
+
+    it('has a line for each fault of a process that uses the broker of another', async () => {
+      const spaces = [
+        { name: 'a', mqtt: { typo: 1 } },
+        { name: 'b', service: { ...SERVICE, password: 'short' } },
+        { name: 'c', service: SERVICE }
+      ]
+      const program = start('not-remote.json', spaces, ...BROKER)
+      assert.equal((await program.exited).code, 2)
+      const file = join(directory.path, 'not-remote.json')
+      assert.deepEqual(linesOf(program.stderr).sort(), [
+        `mqtt-over-amqp: ${file}: /spaces/0/mqtt/typo: is not an option`,
+        `mqtt-over-amqp: ${file}: /spaces/0: must have the property 'service' to use the broker of --host`,
+        `mqtt-over-amqp: ${file}: /spaces/1/service/password: must NOT have fewer than 8 characters`,
+        `mqtt-over-amqp: ${file}: /spaces/2: must not be there: with --host there is one space`
+      ])
+    })
+
+    it('names the URL of a broker that is none', async () => {
+      const program = start('remote.json', [], '--host', 'http://broker', '--check')
+      assert.equal((await program.exited).code, 2)
+      assert.deepEqual(linesOf(program.stderr), [
+        'mqtt-over-amqp: --host: expected amqp://HOST:PORT, got "http://broker"'
+      ])
+    })
+
     it('looks at the plugin in each space even where the rest of the file is wrong', async () => {
       const content = { spaces: [{ name: 'a', mqtt: { typo: 1 } }], log: { level: 'loud' } }
       const program = startOn('whole.json', content, '--check')
