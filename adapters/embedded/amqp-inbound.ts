@@ -2,7 +2,8 @@
 // Rule: the client's credit is what the core's sender can take, never more; each message goes on as the bytes that came, and its outcome
 // back.
 
-import type { LinkClosed, LinkError, Sender } from '../../plugin/host.js'
+import type { LinkClosed, LinkError, Outcome, Sender } from '../../plugin/host.js'
+import { dedupIdOf } from '../rhea/dedup-annotation.js'
 import type { InboundDelivery, InboundLink } from '../rhea/inbound-link.js'
 import type { EncodedMessage } from '../rhea/message.js'
 import { kindOf, type BridgeContext } from './amqp-bridge.js'
@@ -77,10 +78,12 @@ class InboundBridge {
   }
 
   #send({ message, delivery }: Waiting): void {
-    this.#sender?.send(message, outcome => {
+    const dedupId = dedupIdOf(message)
+    const onOutcome = (outcome: Outcome): void => {
       if (delivery !== undefined) this.#link.settle(delivery, outcome)
       this.#topUp()
-    })
+    }
+    this.#sender?.send(message, onOutcome, dedupId && { dedupId })
   }
 
   /** In steps, so that not each message costs a flow. */

@@ -16,11 +16,13 @@ import type { DurableQueues } from './durable-queues.js'
 import { expiryOf } from './entry.js'
 import type { Limits } from './limits.js'
 import { rejected, RELEASED } from './outcomes.js'
+import type { Safe } from './queue-window.js'
 import { REPLY_PREFIX } from './rights.js'
 import type { ServedAddresses } from './served.js'
 import type { Store } from './store.js'
+import type { TakenIds } from './taken-ids.js'
 import { Subscription } from './subscription.js'
-import { answer, type OnOutcome, type Topics } from './topics.js'
+import { answer, safer, type OnOutcome, type Topics } from './topics.js'
 import { VolatileQueue } from './volatile-queue.js'
 
 type Kind = ReceiverOptions['kind']
@@ -30,6 +32,7 @@ export interface BrokerOptions {
   readonly store: Store
   readonly queues: DurableQueues
   readonly topics: Topics
+  readonly taken: TakenIds
   readonly served: ServedAddresses
   /** names of the queues that the host itself has */
   readonly queueNames: ReadonlySet<string>
@@ -62,13 +65,18 @@ export class Broker {
     if (!isValidTopicName(address)) throw new AmqpError('amqp:not-allowed', `${address} is no topic`)
   }
 
-  /** Sends to an address that checkSend let pass, now or earlier. */
-  send(address: string, message: Message, onOutcome: OnOutcome, kind?: SendKind): void {
-    const { topics, store, now } = this.options
-    if (kind === 'topic') return topics.publish(address, message, onOutcome)
-    const queue = this.#durableQueue(address)
-    if (queue !== undefined) return answer(store, queue.enqueue(message, expiryOf(message, now)), onOutcome)
-    if (!address.startsWith('$')) return topics.publish(address, message, onOutcome)
+  /**
+   * Sends to an address that checkSend let pass, now or earlier. `id`: where a message with it was taken at this address, this one is
+   * accepted and dropped.
+   */
+  send(address: string, message: Message, onOutcome: OnOutcome, kind?: SendKind, id?: Uint8Array): void {
+    const queue = kind === 'topic' ? undefined : this.#durableQueue(address)
+    if (queue !== undefined || kind === 'topic' || !address.startsWith('$')) {
+      const to = queue ?? address
+      return id === undefined
+        ? this.#take(to, message, onOutcome)
+        : this.#takeOnce(to, message, onOutcome, id)
+    }
     const node = this.#volatile.get(address)
     if (node !== undefined) return onOutcome(node.enqueue(message))
     if (isControl(address)) return onOutcome(RELEASED) // nobody is there now
@@ -76,14 +84,14 @@ export class Broker {
   }
 
   /** Sends to any address, as a relay does. */
-  relay(address: string, message: Message, onOutcome: OnOutcome): void {
+  relay(address: string, message: Message, onOutcome: OnOutcome, id?: Uint8Array): void {
     if (this.options.served.has(address)) {
       return onOutcome(rejected('amqp:not-allowed', `${address} needs a link of its own`))
     }
     if (!address.startsWith('$') && this.#durableQueue(address) === undefined && !isValidTopicName(address)) {
       return onOutcome(rejected('amqp:not-allowed', 'no topic: empty, with a wildcard, or no UTF-8'))
     }
-    this.send(address, message, onOutcome)
+    this.send(address, message, onOutcome, undefined, id)
   }
 
   /** What a receiver with this address attaches to. Throws `amqp:not-found` and `amqp:invalid-field`. */
@@ -130,6 +138,26 @@ export class Broker {
     this.#subscriptions.add(subscription)
     topics.add(filter, subscription)
     return subscription
+  }
+
+  /** A topic, where `to` is a name. */
+  #take(to: DurableQueue | string, message: Message, onOutcome: OnOutcome, least: Safe = 'now'): void {
+    const { topics, store, now } = this.options
+    if (typeof to === 'string') return topics.publish(to, message, onOutcome, least)
+    answer(store, safer(least, to.enqueue(message, expiryOf(message, now))), onOutcome)
+  }
+
+  #takeOnce(to: DurableQueue | string, message: Message, onOutcome: OnOutcome, id: Uint8Array): void {
+    const { taken, store } = this.options
+    const address = typeof to === 'string' ? `topic ${to}` : `queue ${to.id}`
+    // a duplicate is accepted when the first is safe, which may be on its way to disk
+    if (!taken.take(address, id)) return answer(store, 'durable', onOutcome)
+    try {
+      this.#take(to, message, onOutcome, message.durable ? 'durable' : 'now')
+    } catch (error) {
+      taken.giveBack() // a message that has no encoding was not sent
+      throw error
+    }
   }
 
   #durableQueue(address: string): DurableQueue | undefined {

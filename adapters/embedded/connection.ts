@@ -7,7 +7,6 @@ import type {
   AmqpConnection,
   LinkClosed,
   LinkError,
-  Message,
   Receiver,
   ReceiverOptions,
   Sender,
@@ -15,9 +14,9 @@ import type {
 } from '../../plugin/host.js'
 import type { Broker, Node } from './broker.js'
 import type { Attachment, EmbeddedDelivery } from './consumer.js'
+import { idOf } from './duplicate-id.js'
 import { mayReceiveFrom, maySendTo, type Identity } from './rights.js'
-import { EmbeddedSender, Relay } from './sender.js'
-import type { OnOutcome } from './topics.js'
+import { EmbeddedSender, Relay, type Forward } from './sender.js'
 
 interface Link {
   /** The client's side went; only a link that was lost is told so. */
@@ -54,7 +53,7 @@ export class EmbeddedConnection implements AmqpConnection {
     const name = options.name ?? `sender-${randomUUID()}`
     if (address === undefined) {
       const relay = new Relay(this.#broker, this.#who)
-      return this.#sender(name, options, (message, onOutcome) => relay.send(message, onOutcome))
+      return this.#sender(name, options, (message, onOutcome, id) => relay.send(message, onOutcome, id))
     }
     const served = this.#broker.options.served.has(address)
     const allowed = maySendTo(this.#who, address, served)
@@ -62,8 +61,8 @@ export class EmbeddedConnection implements AmqpConnection {
     this.#assertOpen()
     if (served) return await this.#servedSender(address, { ...options, name })
     this.#broker.checkSend(address, kind)
-    return this.#sender(name, options, (message, onOutcome) =>
-      this.#broker.send(address, message, onOutcome, kind)
+    return this.#sender(name, options, (message, onOutcome, id) =>
+      this.#broker.send(address, message, onOutcome, kind, idOf(message, id, this.#who))
     )
   }
 
@@ -104,11 +103,7 @@ export class EmbeddedConnection implements AmqpConnection {
     if (!this.#open) throw new AmqpError('amqp:connection:forced', 'the connection is closed')
   }
 
-  #sender(
-    name: string,
-    options: SenderOptions,
-    forward: (message: Message, onOutcome: OnOutcome) => void
-  ): Sender {
+  #sender(name: string, options: SenderOptions, forward: Forward): Sender {
     const { senderCredit } = this.#broker.options.limits
     const sender: EmbeddedSender = new EmbeddedSender(name, options, senderCredit, forward, () =>
       this.#links.delete(sender)

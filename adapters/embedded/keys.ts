@@ -12,6 +12,7 @@ const STATE = 0x6d // m + queue: how far the queue was used (durable-queue.ts)
 const ENTRY = 0x65 // e + queue + sequence + part: a message in a queue, and how often its delivery failed
 const ROUTE = 0x72 // r + queue + filter, and NUL + `only` where it has that: a route to the queue
 const DELETED = 0x78 // x + queue: the queue is deleted, what was in it perhaps not yet
+const TAKEN_IDS = 0x64 // d + number: ids of messages that were taken (taken-ids.ts)
 const VALUE = 0x6b // k + store name + NUL + key: a value of a keyed store
 
 const QUEUE_BYTES = 5
@@ -38,6 +39,7 @@ export const QUEUES: KeyRange = kindRange(QUEUE)
 export const STATES: KeyRange = kindRange(STATE)
 export const ROUTES: KeyRange = kindRange(ROUTE)
 export const DELETED_QUEUES: KeyRange = kindRange(DELETED)
+export const DUPLICATE_IDS: KeyRange = kindRange(TAKEN_IDS)
 
 function queuePart(kind: number, queue: number): Buffer {
   const key = Buffer.allocUnsafe(QUEUE_BYTES)
@@ -102,6 +104,15 @@ export const routeKey = (queue: number, route: string): Buffer =>
   Buffer.concat([queuePart(ROUTE, queue), Buffer.from(route)])
 
 export const routeTextOf = (key: Buffer): string => key.toString('utf8', QUEUE_BYTES)
+
+export function takenIdsKey(number: number): Buffer {
+  const key = Buffer.allocUnsafe(9)
+  key[0] = TAKEN_IDS
+  key.writeDoubleBE(number, 1) // sorts as numbers from 0 do
+  return key
+}
+
+export const numberOfIds = (key: Buffer): number => key.readDoubleBE(1)
 
 export const valuePrefix = (store: string, prefix = ''): Buffer =>
   Buffer.concat([Buffer.of(VALUE), Buffer.from(`${store}\0${prefix}`)])

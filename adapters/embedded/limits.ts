@@ -20,6 +20,8 @@ export interface Limits {
   readonly idleQueueBytes: number
   /** messages that leave a durable queue before it notes how far it is consumed: a restart may have to step over as many */
   readonly headLag: number
+  /** ids of messages that are remembered, of all addresses together */
+  readonly duplicateIds: number
 }
 
 export const DEFAULT_LIMITS: Limits = {
@@ -31,5 +33,6 @@ export const DEFAULT_LIMITS: Limits = {
   queueBytes: 4 << 20,
   idleQueueMessages: 100,
   idleQueueBytes: 256 << 10,
-  headLag: 1000
+  headLag: 1000,
+  duplicateIds: 200_000
 }

@@ -1,14 +1,15 @@
 // Senders to queues and topics, and the relay that reads the address from each message.
 // Rule: credit is what may be without an outcome; sends of one link keep their order, also where a right is asked that takes time.
 
-import type { LinkClosed, Message, Outcome, Sender, SenderOptions } from '../../plugin/host.js'
+import type { LinkClosed, Message, Outcome, SendOptions, Sender, SenderOptions } from '../../plugin/host.js'
 import type { Broker } from './broker.js'
+import { idOf } from './duplicate-id.js'
 import { rejected } from './outcomes.js'
 import { maySendTo, type Identity } from './rights.js'
 import type { OnOutcome } from './topics.js'
 import { EmbeddedPrincipal } from './users.js'
 
-type Forward = (message: Message, onOutcome: OnOutcome) => void
+export type Forward = (message: Message, onOutcome: OnOutcome, dedupId: Uint8Array | undefined) => void
 
 export class EmbeddedSender implements Sender {
   readonly name: string
@@ -36,11 +37,11 @@ export class EmbeddedSender implements Sender {
     return this.#open ? this.#credit : 0
   }
 
-  send(message: Message, onOutcome?: (outcome: Outcome) => void): void {
+  send(message: Message, onOutcome?: (outcome: Outcome) => void, options?: SendOptions): void {
     if (this.credit <= 0) throw new RangeError(`no credit to send to ${this.#options.address ?? 'the relay'}`)
     this.#credit--
     try {
-      this.#forward(message, outcome => this.#onOutcome(outcome, onOutcome))
+      this.#forward(message, outcome => this.#onOutcome(outcome, onOutcome), options?.dedupId)
     } catch (error) {
       this.#credit++ // a message that has no encoding was not sent
       throw error
@@ -83,6 +84,7 @@ interface Waiting {
   readonly address: string
   readonly message: Message
   readonly onOutcome: OnOutcome
+  readonly id: Uint8Array | undefined
 }
 
 /** Sends each message where its `to` says, as far as the user may. */
@@ -101,18 +103,19 @@ export class Relay {
     this.#unlimited = who === 'service' || (who instanceof EmbeddedPrincipal && who.maySendAll)
   }
 
-  send(message: Message, onOutcome: OnOutcome): void {
+  send(message: Message, onOutcome: OnOutcome, dedupId: Uint8Array | undefined): void {
     const address = message.properties.to
     if (address === undefined || address === '') {
       return onOutcome(rejected('amqp:invalid-field', 'a message to the anonymous relay needs a `to`'))
     }
+    const sent = { address, message, onOutcome, id: idOf(message, dedupId, this.#who) }
     if (this.#asking) {
-      this.#waiting.push({ address, message, onOutcome })
+      this.#waiting.push(sent)
       return
     }
     const allowed = this.#ask(address)
-    if (typeof allowed === 'boolean') this.#finish({ address, message, onOutcome }, allowed)
-    else void this.#sendLater({ address, message, onOutcome }, allowed)
+    if (typeof allowed === 'boolean') this.#finish(sent, allowed)
+    else void this.#sendLater(sent, allowed)
   }
 
   #ask(address: string): boolean | Promise<boolean> {
@@ -130,8 +133,8 @@ export class Relay {
     return allowed
   }
 
-  #finish({ address, message, onOutcome }: Waiting, allowed: boolean): void {
-    if (allowed) this.#broker.relay(address, message, onOutcome)
+  #finish({ address, message, onOutcome, id }: Waiting, allowed: boolean): void {
+    if (allowed) this.#broker.relay(address, message, onOutcome, id)
     else onOutcome(rejected('amqp:unauthorized-access', `no right to send to ${address}`))
   }
 

@@ -33,6 +33,7 @@ import { ServedAddresses } from './served.js'
 import { ServiceConnection } from './service-connection.js'
 import { Store } from './store.js'
 import type { Subscription } from './subscription.js'
+import { TakenIds } from './taken-ids.js'
 import { Topics } from './topics.js'
 import { Users, type ServiceUser, type User } from './users.js'
 
@@ -66,7 +67,7 @@ const CAPABILITIES: Capabilities = {
   browse: true,
   detachError: true,
   threePhase: false,
-  durableDedup: false,
+  durableDedup: true,
   delay: false,
   noReceiver: false,
   nativeMqtt: false
@@ -198,8 +199,9 @@ export async function openEmbeddedSpace(options: EmbeddedSpaceOptions): Promise<
     const queueNames = new Set(addresses.filter(isQueue).map(({ name }) => name))
     for (const name of queueNames) queues.ensure(name)
     await store.durable()
+    const taken = await TakenIds.load(store, limits.duplicateIds)
     const served = new ServedAddresses()
-    const broker = new Broker({ store, queues, topics, served, queueNames, limits, now, log })
+    const broker = new Broker({ store, queues, topics, taken, served, queueNames, limits, now, log })
     return new EmbeddedSpace(options, users, broker, routes)
   } catch (error) {
     await store.close()

@@ -8,6 +8,7 @@ import { encodeMessage, withAnnotation } from '../rhea/message.js'
 import { DurableQueue } from './durable-queue.js'
 import { expiryOf } from './entry.js'
 import { ACCEPTED, outcomeOfWrite } from './outcomes.js'
+import type { Safe } from './queue-window.js'
 import { RetainedTopics } from './retained-topics.js'
 import type { Store } from './store.js'
 import type { Subscription } from './subscription.js'
@@ -22,6 +23,7 @@ interface Publication {
   readonly topic: string
   readonly message: Message
   readonly onOutcome: OnOutcome
+  readonly least: Safe
 }
 
 export class Topics {
@@ -57,24 +59,24 @@ export class Topics {
     else this.#tree.remove(filter, target)
   }
 
-  /** `topic` is valid. `onOutcome` runs at once where nothing has to be written. */
-  publish(topic: string, message: Message, onOutcome: OnOutcome): void {
+  /** `topic` is valid. `onOutcome` runs at once where nothing has to be written. `least`: how safe what was put before must be. */
+  publish(topic: string, message: Message, onOutcome: OnOutcome, least: Safe = 'now'): void {
     if (this.#publishing) {
-      this.#nested.push({ topic, message, onOutcome })
+      this.#nested.push({ topic, message, onOutcome, least })
       return
     }
     this.#publishing = true
     try {
-      this.#publish(topic, message, onOutcome)
+      this.#publish(topic, message, onOutcome, least)
       for (let next = this.#nested.shift(); next !== undefined; next = this.#nested.shift()) {
-        this.#publish(next.topic, next.message, next.onOutcome)
+        this.#publish(next.topic, next.message, next.onOutcome, next.least)
       }
     } finally {
       this.#publishing = false
     }
   }
 
-  #publish(topic: string, message: Message, onOutcome: OnOutcome): void {
+  #publish(topic: string, message: Message, onOutcome: OnOutcome, least: Safe): void {
     this.#mark++
     this.#queues.length = 0
     this.#subscriptions.length = 0
@@ -84,34 +86,31 @@ export class Topics {
     let copy: Message | undefined
     if (this.#queues.length > 0) {
       copy = addressed(message, topic)
-      this.#enqueue(copy, expiresAt, onOutcome)
+      this.#enqueue(copy, expiresAt, onOutcome, least)
     }
     for (const subscription of this.#subscriptions) {
       subscription.take(subscription.annotated ? (copy ??= addressed(message, topic)) : message, expiresAt)
     }
-    if (this.#queues.length === 0) onOutcome(ACCEPTED)
+    if (this.#queues.length === 0) answer(this.#store, least, onOutcome)
   }
 
-  #enqueue(message: Message, expiresAt: number, onOutcome: OnOutcome): void {
+  #enqueue(message: Message, expiresAt: number, onOutcome: OnOutcome, least: Safe): void {
     // once for all queues
     const copy = message.durable || this.#queues.length > 1 ? encodeMessage(message) : message
-    let written = false
-    let durable = false
-    for (const queue of this.#queues) {
-      const safe = queue.enqueue(copy, expiresAt)
-      if (safe === 'durable') durable = true
-      else if (safe === 'written') written = true
-    }
-    answer(this.#store, durable ? 'durable' : written ? 'written' : 'now', onOutcome)
+    let safe = least
+    for (const queue of this.#queues) safe = safer(safe, queue.enqueue(copy, expiresAt))
+    answer(this.#store, safe, onOutcome)
   }
 }
 
 /** Gives the outcome of what was put when it is safe. */
-export function answer(store: Store, safe: 'now' | 'written' | 'durable', onOutcome: OnOutcome): void {
+export function answer(store: Store, safe: Safe, onOutcome: OnOutcome): void {
   if (safe === 'durable') store.whenDurable(error => onOutcome(outcomeOfWrite(error)))
   else if (safe === 'written') store.whenWritten(error => onOutcome(outcomeOfWrite(error)))
   else onOutcome(ACCEPTED)
 }
+
+export const safer = (a: Safe, b: Safe): Safe => (a === 'durable' || b === 'now' ? a : b)
 
 function addressed(message: Message, topic: string): Message {
   if (message.properties.to === topic && !message.annotations.has(ORIGINAL_ADDRESS)) return message

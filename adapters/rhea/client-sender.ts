@@ -2,9 +2,10 @@
 // Rule: nothing is handed over without credit, and without a place in the session: a send that cannot go out would block every link of
 // its session. Messages go out as the bytes they are.
 
-import type { LinkError, Message, Outcome, Sender, SenderOptions } from '../../plugin/host.js'
+import type { LinkError, Message, Outcome, SendOptions, Sender, SenderOptions } from '../../plugin/host.js'
 import { ClientEnd, hasTerminus, type ClientLink } from './client-link.js'
 import type { SessionContext } from './client-session.js'
+import { withDedupId } from './dedup-annotation.js'
 import { bytesForDelivery } from './message.js'
 import type { OutgoingTransfers } from './outgoing-transfers.js'
 import type { RheaAttach, RheaFlow, RheaLink } from './rhea.js'
@@ -45,9 +46,10 @@ export class ClientSender implements Sender, ClientLink {
     return Math.max(0, Math.min(this.#link.credit - pending, transfers.places))
   }
 
-  send(message: Message, onOutcome?: (outcome: Outcome) => void): void {
+  send(message: Message, onOutcome?: (outcome: Outcome) => void, options?: SendOptions): void {
     if (this.credit <= 0) throw new RangeError(`no credit to send to ${this.#options.address ?? 'the relay'}`)
-    const bytes = bytesForDelivery(message, { deliveryCount: message.deliveryCount })
+    const bare = bytesForDelivery(message, { deliveryCount: message.deliveryCount })
+    const bytes = options?.dedupId === undefined ? bare : withDedupId(bare, options.dedupId)
     this.#handed = (this.#handed + 1) >>> 0
     const delivery = {
       link: this.#link,
@@ -80,6 +82,7 @@ export class ClientSender implements Sender, ClientLink {
       link.delivery_count = (link.delivery_count + left) >>> 0
       link.credit -= left
       link.issue_flow = true
+      this.#context.connection._register()
     }
     this.wake()
   }

@@ -6,6 +6,7 @@ import { bounds } from './bounds.js'
 import { consumers } from './consumers.js'
 import { controlAddresses } from './control-addresses.js'
 import { credit } from './credit.js'
+import { duplicateIds } from './duplicate-ids.js'
 import { durability } from './durability.js'
 import { expiry } from './expiry.js'
 import { links } from './links.js'
@@ -43,7 +44,8 @@ export const contract: readonly ContractCase[] = [
   ...stores,
   ...users,
   ...sources,
-  ...durability
+  ...durability,
+  ...duplicateIds
 ]
 
 /**

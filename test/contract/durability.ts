@@ -220,25 +220,6 @@ export const durability: readonly ContractCase[] = [
     }
   },
   {
-    title: 'takes a message with a dedup id once, also over a restart',
-    part: 'durability',
-    requires: 'durableDedup',
-    async run(t) {
-      await t.space.queues.create(QUEUE)
-      const [dedupId, other] = [Buffer.alloc(16, 1), Buffer.alloc(16, 2)]
-      const before = await (await Peer.open(t)).sender(QUEUE)
-      assert.deepEqual(await before.send(durable('1'), { dedupId }), ACCEPTED)
-      assert.deepEqual(await before.send(durable('1 again'), { dedupId }), ACCEPTED)
-      await t.restart()
-      const peer = await Peer.open(t)
-      const after = await peer.sender(QUEUE)
-      assert.deepEqual(await after.send(durable('1 after'), { dedupId }), ACCEPTED)
-      assert.deepEqual(await after.send(durable('2'), { dedupId: other }), ACCEPTED)
-      await after.accepted(durable('3'))
-      assert.deepEqual(await peer.empty(QUEUE), ['1', '2', '3'])
-    }
-  },
-  {
     title: 'knows its users after a restart, and starts twice in a row',
     part: 'durability',
     async run(t) {

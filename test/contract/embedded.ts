@@ -18,7 +18,7 @@ const CAPABILITIES: Capabilities = {
   browse: true,
   detachError: true,
   threePhase: false,
-  durableDedup: false,
+  durableDedup: true,
   delay: false,
   noReceiver: false,
   nativeMqtt: false

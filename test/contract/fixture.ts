@@ -67,6 +67,7 @@ export type ContractPart =
   | 'users'
   | 'sources'
   | 'durability'
+  | 'duplicate-ids'
 
 export interface ContractCase {
   /** a sentence: what a host does */

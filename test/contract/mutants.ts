@@ -3,6 +3,7 @@
 
 import { boundMutants } from './mutants-bounds.js'
 import { deliveryMutants } from './mutants-deliveries.js'
+import { idMutants } from './mutants-ids.js'
 import { linkMutants } from './mutants-links.js'
 import { messageMutants } from './mutants-messages.js'
 import { servedMutants } from './mutants-served.js'
@@ -17,5 +18,6 @@ export const mutants: readonly Mutant[] = [
   ...servedMutants,
   ...userMutants,
   ...stateMutants,
-  ...boundMutants
+  ...boundMutants,
+  ...idMutants
 ]
