@@ -8,6 +8,7 @@ import {
   AMQP_HEADER,
   amqpError,
   detach,
+  flow,
   frame,
   source,
   target,
@@ -18,7 +19,7 @@ import {
   type RawFrame
 } from '../../fixtures/amqp-frames.js'
 import { RawAmqp } from '../../fixtures/raw-amqp.js'
-import { Scene, sendInPieces } from './fixture.js'
+import { message, Scene, sendInPieces } from './fixture.js'
 
 const UNAUTHORIZED = 'amqp:unauthorized-access'
 
@@ -55,10 +56,10 @@ describe('adapters/rhea as a client: a host that does what it likes', () => {
   }
 
   /** A session, and the host's end of its connection. */
-  async function open(firstId = 0) {
-    const pool = scene.poolTo(port)
+  async function open({ ours = 0, theirs = 0 } = {}) {
+    const pool = scene.poolTo(port, { firstId: ours })
     const [session, peer] = await Promise.all([pool.connect({}), host()])
-    begin(peer, await peer.next('begin'), firstId)
+    begin(peer, await peer.next('begin'), theirs)
     return { pool, session, peer }
   }
 
@@ -80,8 +81,8 @@ describe('adapters/rhea as a client: a host that does what it likes', () => {
     )
   }
 
-  async function receive(firstId = 0) {
-    const opened = await open(firstId)
+  async function receive(theirs = 0) {
+    const opened = await open({ theirs })
     const { onDelivery, onClosed } = scene
     const opening = opened.session.openReceiver({ address: 'a', window: 10, onDelivery, onClosed })
     attach(opened.peer, await opened.peer.next('attach'))
@@ -133,6 +134,23 @@ describe('adapters/rhea as a client: a host that does what it likes', () => {
     const { peer } = await receive(first)
     await sendInPieces(peer, first, 8192)
     await scene.until(() => scene.deliveries.length === 1, 'the message')
+  })
+
+  it('gives credit while what we sent is on its way, and its count wraps meanwhile: we have what is left', async () => {
+    const first = 2 ** 32 - 2
+    const { session, peer } = await open({ ours: first })
+    const opening = session.openSender({ address: 'a', onCredit: scene.onCredit })
+    const came = await peer.next('attach')
+    assert.equal(came.fields[9], first)
+    attach(peer, came)
+    const sender = await opening
+    peer.write(flow(4, { nextIncomingId: first, deliveryCount: first }))
+    await scene.until(() => sender.credit === 4, 'the credit')
+    for (let i = 0; i < 4; i++) sender.send(message(String(i)))
+    for (let i = 0; i < 4; i++) await peer.next('transfer')
+    peer.write(flow(5, { nextIncomingId: first + 1, deliveryCount: first + 1 }))
+    await scene.until(() => sender.credit > 0, 'more credit')
+    assert.equal(sender.credit, 2)
   })
 
   const faults: readonly [string, Buffer][] = [

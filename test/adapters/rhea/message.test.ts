@@ -160,6 +160,15 @@ describe('sections of a message', () => {
     assert.equal(bytes.toString('hex'), `005373d0${'00000027'}000000${list.replaceAll(' ', '')}`)
   })
 
+  it('are data where the body is bytes, and a value where it is a value', () => {
+    const data = encodeMessage(
+      message({ body: { type: 'data', sections: [Buffer.from('a'), Buffer.from('b')] } })
+    )
+    assert.equal(data.bytes.toString('hex'), '005375a00161' + '005375a00162')
+    const value = encodeMessage(message({ body: { type: 'value', value: Buffer.from('a') } }))
+    assert.equal(value.bytes.toString('hex'), '005377a00161')
+  })
+
   it('are left out where they say nothing', () => {
     assert.equal(encodeMessage(message({})).bytes.length, 0)
     assert.deepEqual(plain(new EncodedMessage(Buffer.alloc(0))), plain(message({})))
