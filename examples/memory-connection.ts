@@ -17,7 +17,8 @@ import type {
 } from '../plugin/host.js'
 import { isValidTopicFilter, isValidTopicName } from '../plugin/mqtt/topic.js'
 import { MemoryQueue, Taker } from './memory-queue.js'
-import type { End, MemorySpace, Served } from './memory-space.js'
+import { openReader } from './memory-reader.js'
+import type { End, MemorySpace, Served, ServedPrefix } from './memory-space.js'
 
 const CREDIT = 1000
 const ACCEPTED: Outcome = { type: 'accepted' }
@@ -57,6 +58,8 @@ export class MemoryConnection implements AmqpConnection {
 
   async openReceiver(options: ReceiverOptions): Promise<Receiver> {
     const { address = '', name = `link-${++this.#names}`, window, onDelivery, onClosed } = options
+    const readers = this.#space.readersOf(address)
+    if (readers) return this.#openReader({ ...options, name, address }, readers)
     const queue = this.#space.nodes.get(address)
     // a control address is there as long as somebody receives from it
     const control = !queue && this.#as === 'service' && /^\$mqtt\..+\.control$/.test(address)
@@ -101,6 +104,20 @@ export class MemoryConnection implements AmqpConnection {
     }
     this.#links.add(end)
     return end
+  }
+
+  #openReader(
+    options: ReceiverOptions & { readonly name: string; readonly address: string },
+    served: ServedPrefix
+  ): Receiver {
+    return openReader(served.onReader, options, this.#as, onEnd => {
+      const end = this.#link(closed => {
+        served.ends.delete(end)
+        onEnd(closed)
+      }, options.onClosed)
+      served.ends.add(end)
+      return end
+    })
   }
 
   #openServed(options: SenderOptions, name: string, address: string, served: Served): Sender {

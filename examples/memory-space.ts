@@ -16,6 +16,7 @@ import type {
   Route,
   Routes,
   ServedLink,
+  ServedReader,
   Source,
   SourceOptions
 } from '../plugin/host.js'
@@ -24,6 +25,7 @@ import { hasRetain } from '../plugin/messages/publish.js'
 import { isValidTopicFilter, matches } from '../plugin/mqtt/topic.js'
 import { MemoryConnection } from './memory-connection.js'
 import { MemoryQueue, Taker } from './memory-queue.js'
+import { UNSERVED } from './memory-reader.js'
 
 /** Says where a publication was sent to. */
 const ORIGIN = 'x-opt-ORIG-ADDRESS'
@@ -32,6 +34,11 @@ const ORIGIN = 'x-opt-ORIG-ADDRESS'
 export type End = (closed: LinkClosed, tell?: boolean) => void
 export interface Served {
   readonly onLink: (link: ServedLink) => void
+  readonly ends: Set<End>
+}
+
+export interface ServedPrefix {
+  readonly onReader: (reader: ServedReader) => void
   readonly ends: Set<End>
 }
 
@@ -48,6 +55,8 @@ export class MemorySpace implements AddressSpace {
   /** by name */
   readonly nodes = new Map<string, MemoryQueue>()
   readonly served = new Map<string, Served>()
+  /** by prefix */
+  readonly #readers = new Map<string, ServedPrefix>()
   readonly #subscriptions = new Map<MemoryQueue, string>()
   readonly #stores = new Map<string, KeyedStore>()
   #routes: readonly Route[] = []
@@ -96,6 +105,21 @@ export class MemorySpace implements AddressSpace {
       for (const end of served.ends) end({ cause: 'clean' }, true)
     }
     return { close }
+  }
+
+  async serveReaders(prefix: string, onReader: ServedPrefix['onReader']): Promise<Closeable> {
+    if (this.#readers.has(prefix)) throw new AmqpError('amqp:resource-locked', `${prefix} is served`)
+    const served = { onReader, ends: new Set<End>() }
+    this.#readers.set(prefix, served)
+    const close = async (): Promise<void> => {
+      this.#readers.delete(prefix)
+      for (const end of served.ends) end({ cause: 'error', error: UNSERVED }, true)
+    }
+    return { close }
+  }
+
+  readersOf(address: string): ServedPrefix | undefined {
+    return [...this.#readers].find(([prefix]) => address.startsWith(prefix))?.[1]
   }
 
   async source(filter: string, { window, onDelivery }: SourceOptions): Promise<Source> {

@@ -217,6 +217,34 @@ export interface ServedLink {
   close(error?: LinkError): void
 }
 
+/** A link that a client opened to receive from an address that the plugin serves; the plugin sends. */
+export interface ServedReader {
+  /** as the client named it */
+  readonly name: string
+  /** all of it, the prefix too */
+  readonly address: string
+  /** who attached: a user, or the plugin itself */
+  readonly user: Principal | 'service'
+  /** Messages that may be sent now. */
+  readonly credit: number
+  /** Takes the link; must be called, or close, before onReader returns. */
+  accept(handlers: {
+    /** Credit rose from 0. */
+    readonly onCredit: () => void
+    /** Called once, and not after close(). */
+    readonly onClosed: (closed: LinkClosed) => void
+    /**
+     * The client asks whether there is more: resolves when all was sent that there is now, or for which there was credit. Where it is
+     * missing the answer is no, at once.
+     */
+    readonly onDrain?: (() => Promise<void>) | undefined
+  }): void
+  /** Sends unsettled; throws a RangeError without credit. */
+  send(message: Message, onOutcome?: (outcome: Outcome) => void): void
+  /** Refuses the link, or detaches it later. */
+  close(error?: LinkError): void
+}
+
 export interface Closeable {
   close(): Promise<void>
 }
@@ -347,6 +375,12 @@ export interface AddressSpace {
    * `onLost`: called once, and not after close(): the host lets another one serve it from now on; the links are orphaned.
    */
   serve(address: string, onLink: (link: ServedLink) => void, onLost?: () => void): Promise<Closeable>
+  /** Serves all addresses that begin with `prefix` to clients that receive from them; else as `serve`. */
+  serveReaders(
+    prefix: string,
+    onReader: (reader: ServedReader) => void,
+    onLost?: () => void
+  ): Promise<Closeable>
   /**
    * A subscription to a topic filter for the gateway's inbox: in order per publisher, each publication once, gone with its
    * holder. Resolves when the next publication comes. When the host loses it, onClosed says so.

@@ -9,14 +9,23 @@ import type {
   Logger,
   Message,
   Principal,
-  Receiver
+  Receiver,
+  Sender,
+  SenderOptions
 } from '../../plugin/host.js'
 import { encodeMessage } from '../rhea/message.js'
 import type { EncodedMessage } from '../rhea/message.js'
 import type { EmbeddedReceiverOptions } from './connection.js'
 
+/** What the listener tells a sender of the core. */
+export interface EmbeddedSenderOptions extends SenderOptions {
+  /** Resolves when the client has sent what it has now, or for which there was credit. */
+  readonly onDrain?: (() => Promise<void>) | undefined
+}
+
 /** A connection of the core, as the listener uses it. */
 export interface CoreConnection extends AmqpConnection {
+  openSender(options: EmbeddedSenderOptions): Promise<Sender>
   openReceiver(options: EmbeddedReceiverOptions): Promise<Receiver>
   /** The client vanished. */
   lose(): void

@@ -33,7 +33,8 @@ export async function bridgeInbound(link: InboundLink, context: BridgeContext): 
       address,
       kind: kindOf(capabilities),
       onCredit: () => bridge.creditRose(),
-      onClosed: ({ error }) => link.close(error)
+      onClosed: ({ error }) => link.close(error),
+      onDrain: () => bridge.drain()
     })
     if (link.closed) await sender.close(link.closedByClient?.error)
     else bridge.start(sender)
@@ -82,16 +83,29 @@ class InboundBridge {
     const onOutcome = (outcome: Outcome): void => {
       if (delivery !== undefined) this.#link.settle(delivery, outcome)
       this.#topUp()
+    })
+  }
+
+  /** Resolves when the client has sent all it has, or as much as the core takes. */
+  async drain(): Promise<void> {
+    let more = true
+    while (more) {
+      const missing = this.#missing()
+      if (missing > 0) this.#link.addCredit(missing)
+      more = (await this.#link.drain()) && this.#missing() > 0
     }
-    this.#sender?.send(message, onOutcome, dedupId && { dedupId })
   }
 
   /** In steps, so that not each message costs a flow. */
   #topUp(): void {
-    const room = (this.#sender?.credit ?? 0) - this.#waiting.length
     const { credit } = this.#link
-    const missing = Math.min(WINDOW, room) - credit
+    const missing = this.#missing()
     if (missing > 0 && (credit === 0 || missing >= WINDOW / 4)) this.#link.addCredit(missing)
+  }
+
+  #missing(): number {
+    const room = (this.#sender?.credit ?? 0) - this.#waiting.length
+    return Math.min(WINDOW, room) - this.#link.credit
   }
 
   #closed({ cause, error }: LinkClosed): void {

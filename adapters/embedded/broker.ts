@@ -18,6 +18,7 @@ import type { Limits } from './limits.js'
 import { rejected, RELEASED } from './outcomes.js'
 import type { Safe } from './queue-window.js'
 import { REPLY_PREFIX } from './rights.js'
+import type { ServedReaders } from './served-readers.js'
 import type { ServedAddresses } from './served.js'
 import type { Store } from './store.js'
 import type { TakenIds } from './taken-ids.js'
@@ -34,6 +35,7 @@ export interface BrokerOptions {
   readonly topics: Topics
   readonly taken: TakenIds
   readonly served: ServedAddresses
+  readonly readers: ServedReaders
   /** names of the queues that the host itself has */
   readonly queueNames: ReadonlySet<string>
   readonly limits: Limits

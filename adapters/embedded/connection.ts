@@ -69,6 +69,9 @@ export class EmbeddedConnection implements AmqpConnection {
   async openReceiver(options: EmbeddedReceiverOptions): Promise<Receiver> {
     this.#assertOpen()
     const { address, kind } = options
+    if (address !== undefined && this.#broker.options.readers.has(address)) {
+      return this.#servedReceiver(address, options)
+    }
     const found = this.#broker.find(address, kind)
     if (address === undefined) return this.#receiver(found, options)
     const allowed = mayReceiveFrom(this.#who, address)
@@ -125,6 +128,19 @@ export class EmbeddedConnection implements AmqpConnection {
     this.#links.add(link)
     if (decided !== undefined) await decided
     return sender
+  }
+
+  /** The server asks for the user's rights. */
+  async #servedReceiver(address: string, options: EmbeddedReceiverOptions): Promise<Receiver> {
+    const link: Link = {
+      leave: closed => receiver.leave(closed),
+      detach: closed => receiver.leave(closed)
+    }
+    const onEnd = (): void => void this.#links.delete(link)
+    const { link: receiver, decided } = this.#broker.options.readers.open(address, options, this.#who, onEnd)
+    this.#links.add(link)
+    if (decided !== undefined) await decided
+    return receiver
   }
 
   #receiver(node: Node, options: EmbeddedReceiverOptions): Receiver {

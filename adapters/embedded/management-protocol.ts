@@ -9,6 +9,8 @@ import type { Address, AmqpValue, Capabilities, LinkError, Message } from '../..
 export const MANAGEMENT = '$management'
 /** A link of a client to a served address, for the server: `<prefix><id>/<window>` */
 const LINK_PREFIX = `${MANAGEMENT}/link/`
+/** A link of a client that receives from a served address, for the server, which sends: `<prefix><id>` */
+const READER_PREFIX = `${MANAGEMENT}/reader/`
 
 /** Of the source of a receiver. */
 export const CAPABILITY = {
@@ -17,7 +19,9 @@ export const CAPABILITY = {
   /** what AddressSpace.source promises; `sources.finish` with the link's name ends it */
   source: 'mqtt-over-amqp:source',
   /** serves the address: a delivery for each link of a client, accepted by a receiver of it, or rejected */
-  serve: 'mqtt-over-amqp:serve'
+  serve: 'mqtt-over-amqp:serve',
+  /** serves what begins with the address to clients that receive; the same, but that each is accepted by a sender */
+  serveReaders: 'mqtt-over-amqp:serve-readers'
 } as const
 
 /** Ends the forwarded link of a client that vanished. */
@@ -67,6 +71,8 @@ export interface Description {
 export interface LinkAnnouncement {
   readonly id: string
   readonly name: string
+  /** as the client named it */
+  readonly address: string
   readonly user: 'service' | Rights
 }
 
@@ -173,6 +179,15 @@ export function readLinkAddress(
   if (!address.startsWith(LINK_PREFIX)) return undefined
   const [id = '', window = ''] = address.slice(LINK_PREFIX.length).split('/')
   return /^[1-9]\d{0,8}$/.test(window) ? { id, window: Number(window) } : undefined
+}
+
+export function readerAddress(id: string): string {
+  return `${READER_PREFIX}${id}`
+}
+
+/** The id of the link; undefined for what is no address of a reader's link. */
+export function readReaderAddress(address: string): string | undefined {
+  return address.startsWith(READER_PREFIX) ? address.slice(READER_PREFIX.length) : undefined
 }
 
 const FAILURES_BYTES = 4

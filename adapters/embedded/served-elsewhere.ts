@@ -2,41 +2,39 @@
 // Rule: a link of a client is answered when its server has taken it or refused it; each is a link of its own to the server, so that
 // credit, outcomes and the end of each side are those of the other.
 
-import { randomUUID } from 'node:crypto'
-import { AmqpError, CONDITIONS } from '../../plugin/errors.js'
-import type { LinkClosed, LinkError, Outcome, Receiver, ServedLink } from '../../plugin/host.js'
+import type { Receiver, Sender, ServedLink, ServedReader } from '../../plugin/host.js'
+import type { EmbeddedSenderOptions } from './amqp-bridge.js'
 import type { EmbeddedReceiverOptions } from './connection.js'
-import { LINK_LOST, makeAnnouncement, type LinkAnnouncement } from './management-protocol.js'
+import { endOf, GONE, Offers } from './offers.js'
 import { PushReceiver } from './push-receiver.js'
+import type { ServedReaders } from './served-readers.js'
 import type { ServedAddresses } from './served.js'
-import { EmbeddedPrincipal } from './users.js'
 
-/** A link whose server has not decided. */
-interface Offer {
-  readonly link: ServedLink
-  readonly decided: () => void
+/** The end of a reader's link that its server sends on. */
+export interface ReaderSender extends Sender {
+  /** The server's connection was lost. */
+  lose(): void
 }
-
-const GONE: LinkError = { condition: CONDITIONS.detachForced, description: 'the server is gone' }
 
 export class ServedElsewhere {
   readonly #served: ServedAddresses
-  readonly #offers = new Map<string, Offer>()
+  readonly #readers: ServedReaders
+  readonly #links = new Offers<ServedLink>()
+  readonly #readerLinks = new Offers<ServedReader>()
 
-  constructor(served: ServedAddresses) {
+  constructor(served: ServedAddresses, readers: ServedReaders) {
     this.#served = served
+    this.#readers = readers
   }
 
   /** Serves `address` for the one who receives here. Throws `amqp:resource-locked`. */
   serve(name: string, address: string, link: EmbeddedReceiverOptions): PushReceiver {
-    const open = new Set<string>()
-    const onLeft = (): void => {
-      void serving.close()
-      for (const id of open) this.#refuse(id, GONE)
-    }
-    const announcements = new PushReceiver({ name, address, link, onLeft })
-    const serving = this.#served.serve(address, offered => this.#offer(offered, announcements, open))
-    return announcements
+    return this.#links.serve(name, address, link, onLink => this.#served.serve(address, onLink))
+  }
+
+  /** Serves readers of `prefix` for the one who receives here. Throws `amqp:resource-locked`. */
+  serveReaders(name: string, prefix: string, link: EmbeddedReceiverOptions): PushReceiver {
+    return this.#readerLinks.serve(name, prefix, link, onReader => this.#readers.serve(prefix, onReader))
   }
 
   /** The server takes a link that it was told of. Throws `amqp:not-found`. */
@@ -46,10 +44,7 @@ export class ServedElsewhere {
     options: EmbeddedReceiverOptions,
     onEnd: (receiver: PushReceiver) => void
   ): Receiver & PushReceiver {
-    const offer = this.#offers.get(id)
-    if (offer === undefined) throw new AmqpError(CONDITIONS.notFound, 'the link has ended')
-    this.#offers.delete(id)
-    const { link, decided } = offer
+    const { link, decided } = this.#links.take(id)
     const receiver = new PushReceiver({
       name: options.name ?? id,
       address: options.address ?? id,
@@ -71,43 +66,34 @@ export class ServedElsewhere {
     return receiver
   }
 
-  /** Resolves when the server has decided. */
-  #offer(link: ServedLink, announcements: PushReceiver, open: Set<string>): Promise<void> {
-    const id = randomUUID()
-    open.add(id)
-    return new Promise(resolve => {
-      const decided = (): void => {
-        open.delete(id)
-        resolve()
-      }
-      this.#offers.set(id, { link, decided })
-      const user = link.user instanceof EmbeddedPrincipal ? link.user.rights : userName(link)
-      const announcement: LinkAnnouncement = { id, name: link.name, user }
-      announcements.push(makeAnnouncement(announcement), outcome => {
-        if (outcome.type !== 'accepted') this.#refuse(id, refusalOf(outcome))
-      })
+  /** The server takes the link of a reader that it was told of. Throws `amqp:not-found`. */
+  takeReader(
+    id: string,
+    options: EmbeddedSenderOptions,
+    onEnd: (sender: ReaderSender) => void
+  ): ReaderSender {
+    const { link: reader, decided } = this.#readerLinks.take(id)
+    const sender: ReaderSender = {
+      name: options.name ?? id,
+      get credit() {
+        return reader.credit
+      },
+      send: (message, onOutcome) => reader.send(message, onOutcome),
+      close: async error => {
+        onEnd(sender)
+        reader.close(error)
+      },
+      lose: () => reader.close(GONE)
+    }
+    reader.accept({
+      onCredit: () => options.onCredit?.(),
+      onClosed: closed => {
+        onEnd(sender)
+        options.onClosed?.(endOf(closed))
+      },
+      onDrain: options.onDrain
     })
+    decided()
+    return sender
   }
-
-  #refuse(id: string, error: LinkError | undefined): void {
-    const offer = this.#offers.get(id)
-    if (!this.#offers.delete(id)) return
-    offer?.link.close(error)
-    offer?.decided()
-  }
-}
-
-function userName({ user }: ServedLink): LinkAnnouncement['user'] {
-  // rights that are not data cannot be told: none
-  return user === 'service' ? user : { name: user.name, send: [], receive: [], clientIds: [] }
-}
-
-function refusalOf(outcome: Outcome): LinkError | undefined {
-  if (outcome.type !== 'rejected') return undefined
-  const { condition, description } = outcome
-  return { condition, description }
-}
-
-function endOf({ cause, error }: LinkClosed): LinkClosed {
-  return cause === 'lost' ? { cause: 'error', error: LINK_LOST } : { cause, error }
 }

@@ -3,14 +3,14 @@
 
 import { randomUUID } from 'node:crypto'
 import type { LinkClosed, Receiver, Sender, SenderOptions } from '../../plugin/host.js'
-import type { CoreConnection } from './amqp-bridge.js'
+import type { CoreConnection, EmbeddedSenderOptions } from './amqp-bridge.js'
 import type { Broker } from './broker.js'
 import type { EmbeddedConnection, EmbeddedReceiverOptions } from './connection.js'
 import type { Management } from './management.js'
-import { CAPABILITY, MANAGEMENT, readLinkAddress } from './management-protocol.js'
+import { CAPABILITY, MANAGEMENT, readLinkAddress, readReaderAddress } from './management-protocol.js'
 import { PushReceiver } from './push-receiver.js'
 import { EmbeddedSender } from './sender.js'
-import type { ServedElsewhere } from './served-elsewhere.js'
+import type { ReaderSender, ServedElsewhere } from './served-elsewhere.js'
 
 /** Requests of a connection that may be without an answer. */
 const REQUESTS = 200
@@ -26,6 +26,8 @@ export class ServiceConnection implements CoreConnection {
   readonly #parts: ServiceParts
   readonly #pushed = new Set<PushReceiver>()
   readonly #replies = new Set<PushReceiver>()
+  /** links that the service sends on to those who receive */
+  readonly #readers = new Set<ReaderSender>()
   /** ends the sources */
   readonly #sources = new Set<() => void>()
 
@@ -34,8 +36,14 @@ export class ServiceConnection implements CoreConnection {
     this.#parts = parts
   }
 
-  async openSender(options: SenderOptions): Promise<Sender> {
-    return options.address === MANAGEMENT ? this.#requests(options) : this.#inner.openSender(options)
+  async openSender(options: EmbeddedSenderOptions): Promise<Sender> {
+    const { address } = options
+    if (address === MANAGEMENT) return this.#requests(options)
+    const id = address === undefined ? undefined : readReaderAddress(address)
+    if (id === undefined) return this.#inner.openSender(options)
+    const sender = this.#parts.served.takeReader(id, options, ended => this.#readers.delete(ended))
+    this.#readers.add(sender)
+    return sender
   }
 
   async openReceiver(options: EmbeddedReceiverOptions): Promise<Receiver> {
@@ -49,6 +57,9 @@ export class ServiceConnection implements CoreConnection {
     }
     if (capabilities.includes(CAPABILITY.serve)) {
       return this.#keep(this.#parts.served.serve(name, address, options))
+    }
+    if (capabilities.includes(CAPABILITY.serveReaders)) {
+      return this.#keep(this.#parts.served.serveReaders(name, address, options))
     }
     if (capabilities.includes(CAPABILITY.source)) return this.#source(name, address, options)
     return this.#inner.openReceiver({ ...options, exclusive: capabilities.includes(CAPABILITY.exclusive) })
@@ -66,8 +77,13 @@ export class ServiceConnection implements CoreConnection {
 
   #leave(closed: LinkClosed): void {
     for (const receiver of [...this.#pushed]) receiver.leave(closed)
+    for (const reader of [...this.#readers]) {
+      if (closed.cause === 'lost') reader.lose()
+      else void reader.close()
+    }
     for (const end of [...this.#sources]) end()
     this.#pushed.clear()
+    this.#readers.clear()
     this.#replies.clear()
   }
 

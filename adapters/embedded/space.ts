@@ -14,6 +14,7 @@ import type {
   Queues,
   Routes,
   ServedLink,
+  ServedReader,
   Source,
   SourceOptions
 } from '../../plugin/host.js'
@@ -29,6 +30,7 @@ import type { CoreService } from './amqp-bridge.js'
 import { DEFAULT_LIMITS, type Limits } from './limits.js'
 import type { Identity } from './rights.js'
 import { ServedElsewhere } from './served-elsewhere.js'
+import { ServedReaders } from './served-readers.js'
 import { ServedAddresses } from './served.js'
 import { ServiceConnection } from './service-connection.js'
 import { Store } from './store.js'
@@ -126,6 +128,11 @@ export class EmbeddedSpace implements AddressSpace {
     return this.#broker.options.served.serve(address, onLink)
   }
 
+  async serveReaders(prefix: string, onReader: (reader: ServedReader) => void): Promise<Closeable> {
+    this.#assertOpen()
+    return this.#broker.options.readers.serve(prefix, onReader)
+  }
+
   async source(filter: string, options: SourceOptions): Promise<Source> {
     this.#assertOpen()
     const { window, onDelivery, onClosed } = options
@@ -172,7 +179,11 @@ export class EmbeddedSpace implements AddressSpace {
   #makeService(): CoreService {
     const broker = this.#broker
     const management = new Management(this)
-    const parts = { broker, management, served: new ServedElsewhere(broker.options.served) }
+    const parts = {
+      broker,
+      management,
+      served: new ServedElsewhere(broker.options.served, broker.options.readers)
+    }
     return {
       knows: credentials => this.#users.isService(credentials),
       connect: async () => new ServiceConnection(await this.connect('service'), parts)
@@ -199,9 +210,8 @@ export async function openEmbeddedSpace(options: EmbeddedSpaceOptions): Promise<
     const queueNames = new Set(addresses.filter(isQueue).map(({ name }) => name))
     for (const name of queueNames) queues.ensure(name)
     await store.durable()
-    const taken = await TakenIds.load(store, limits.duplicateIds)
-    const served = new ServedAddresses()
-    const broker = new Broker({ store, queues, topics, taken, served, queueNames, limits, now, log })
+    const [served, readers] = [new ServedAddresses(), new ServedReaders()]
+    const broker = new Broker({ store, queues, topics, served, readers, queueNames, limits, now, log })
     return new EmbeddedSpace(options, users, broker, routes)
   } catch (error) {
     await store.close()

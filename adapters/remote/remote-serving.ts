@@ -13,7 +13,7 @@ import type {
   ServedLink
 } from '../../plugin/host.js'
 import {
-  CAPABILITY,
+  type CAPABILITY,
   linkAddress,
   LINK_LOST,
   readAnnouncement,
@@ -24,9 +24,21 @@ import type { ClientSession } from '../rhea/client-session.js'
 
 type Handlers = Parameters<ServedLink['accept']>[0]
 
+/** A client's link that the broker told us of. */
+export interface Forwarded {
+  /** Shows it to its server. */
+  offer(): void
+  /** The address is not served any more; the broker tells the client. */
+  silence(): void
+  /** We do not serve the address any more. */
+  orphan(): void
+}
+
 export interface ServingOptions {
   readonly address: string
-  readonly onLink: (link: ServedLink) => void
+  readonly capability: (typeof CAPABILITY)['serve' | 'serveReaders']
+  /** A link that the broker tells us of. */
+  readonly meet: (offer: Delivery, session: ClientSession, onEnd: () => void) => Forwarded
   /** once, and not after close() */
   readonly onLost: (() => void) | undefined
   readonly connect: () => Promise<ClientSession>
@@ -37,7 +49,7 @@ const OFFERS = 500
 
 export class RemoteServing implements Closeable {
   readonly #options: ServingOptions
-  readonly #links = new Set<ForwardedLink>()
+  readonly #links = new Set<Forwarded>()
   #announcements: Receiver | undefined
   #session: ClientSession | undefined
   #closed = false
@@ -62,14 +74,14 @@ export class RemoteServing implements Closeable {
   }
 
   async #attach(): Promise<void> {
-    const { address, connect } = this.#options
+    const { address, capability, connect } = this.#options
     const session = await connect()
     this.#session = session
     try {
       this.#announcements = await session.openReceiver({
         address,
         window: OFFERS,
-        capabilities: [CAPABILITY.serve],
+        capabilities: [capability],
         onDelivery: delivery => this.#offered(delivery, session),
         onClosed: () => this.#lost()
       })
@@ -80,9 +92,9 @@ export class RemoteServing implements Closeable {
   }
 
   #offered(delivery: Delivery, session: ClientSession): void {
-    const link = new ForwardedLink(this.#options.address, delivery, session, () => this.#links.delete(link))
+    const link = this.#options.meet(delivery, session, () => this.#links.delete(link))
     this.#links.add(link)
-    link.offerTo(this.#options.onLink)
+    link.offer()
   }
 
   #lost(): void {
@@ -95,12 +107,13 @@ export class RemoteServing implements Closeable {
 }
 
 /** A client's link, as its server meets it. */
-class ForwardedLink implements ServedLink {
+export class ForwardedLink implements ServedLink, Forwarded {
   readonly name: string
   readonly address: string
   readonly user: ServedLink['user']
   readonly #announcement: LinkAnnouncement
   readonly #offer: Delivery
+  readonly #onLink: (link: ServedLink) => void
   readonly #connection: AmqpConnection
   readonly #onEnd: () => void
   #handlers: Handlers | undefined
@@ -108,19 +121,25 @@ class ForwardedLink implements ServedLink {
   /** how this side ended it */
   #end: { readonly error: LinkError | undefined } | undefined
 
-  constructor(address: string, offer: Delivery, connection: AmqpConnection, onEnd: () => void) {
+  constructor(
+    offer: Delivery,
+    onLink: (link: ServedLink) => void,
+    connection: AmqpConnection,
+    onEnd: () => void
+  ) {
     this.#announcement = readAnnouncement(offer.message)
-    const { name, user } = this.#announcement
+    const { name, address, user } = this.#announcement
     this.name = name
     this.address = address
     this.user = user === 'service' ? user : new EmbeddedPrincipal(user)
     this.#offer = offer
+    this.#onLink = onLink
     this.#connection = connection
     this.#onEnd = onEnd
   }
 
-  offerTo(onLink: (link: ServedLink) => void): void {
-    onLink(this)
+  offer(): void {
+    this.#onLink(this)
     if (this.#handlers === undefined) this.close()
   }
 
@@ -139,12 +158,10 @@ class ForwardedLink implements ServedLink {
     } else if (this.#receiver !== undefined) void this.#leave(this.#receiver)
   }
 
-  /** The address is not served any more; the broker tells the client. */
   silence(): void {
     this.#end ??= { error: undefined }
   }
 
-  /** We do not serve the address any more. */
   orphan(): void {
     this.#ended({ cause: 'lost' })
   }

@@ -15,17 +15,19 @@ import type {
   Queues,
   Routes,
   ServedLink,
+  ServedReader,
   Source,
   SourceOptions
 } from '../../plugin/host.js'
 import { AmqpError, CONDITIONS } from '../../plugin/errors.js'
-import { readTag, type Description, type Rights } from '../embedded/management-protocol.js'
+import { CAPABILITY, readTag, type Description, type Rights } from '../embedded/management-protocol.js'
 import { EmbeddedPrincipal } from '../embedded/users.js'
 import type { ClientLogin } from '../rhea/client-connection.js'
 import { ConnectionPool } from '../rhea/connection-pool.js'
 import type { ClientSession } from '../rhea/client-session.js'
 import { ManagementClient } from './management-client.js'
-import { RemoteServing } from './remote-serving.js'
+import { ForwardedReader } from './remote-reader.js'
+import { ForwardedLink, RemoteServing, type ServingOptions } from './remote-serving.js'
 import { openSource } from './remote-source.js'
 import { remoteQueues, remoteRoutes, RemoteStore } from './remote-state.js'
 
@@ -107,14 +109,43 @@ export class RemoteSpace implements AddressSpace {
     return this.#pool.connect(login)
   }
 
-  async serve(address: string, onLink: (link: ServedLink) => void, onLost?: () => void): Promise<Closeable> {
+  serve(address: string, onLink: (link: ServedLink) => void, onLost?: () => void): Promise<Closeable> {
+    return this.#serve(
+      {
+        address,
+        capability: CAPABILITY.serve,
+        meet: (offer, session, onEnd) => new ForwardedLink(offer, onLink, session, onEnd)
+      },
+      onLost
+    )
+  }
+
+  serveReaders(
+    prefix: string,
+    onReader: (reader: ServedReader) => void,
+    onLost?: () => void
+  ): Promise<Closeable> {
+    return this.#serve(
+      {
+        address: prefix,
+        capability: CAPABILITY.serveReaders,
+        meet: (offer, session, onEnd) => new ForwardedReader(offer, onReader, session, onEnd)
+      },
+      onLost
+    )
+  }
+
+  async #serve(
+    served: Pick<ServingOptions, 'address' | 'capability' | 'meet'>,
+    onLost: (() => void) | undefined
+  ): Promise<Closeable> {
     const connect = (): Promise<ClientSession> => this.#connectService()
     const lost = (): void => {
       if (serving !== undefined) this.#serving.delete(serving)
       onLost?.()
     }
     let serving: RemoteServing | undefined
-    serving = await RemoteServing.open({ address, onLink, onLost: lost, connect })
+    serving = await RemoteServing.open({ ...served, onLost: lost, connect })
     this.#serving.add(serving)
     return {
       close: async () => {

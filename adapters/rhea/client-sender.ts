@@ -10,23 +10,30 @@ import { bytesForDelivery } from './message.js'
 import type { OutgoingTransfers } from './outgoing-transfers.js'
 import type { RheaAttach, RheaFlow, RheaLink } from './rhea.js'
 
+export interface ClientSenderOptions extends SenderOptions {
+  /** Resolves when all was sent that there is now, or for which there was credit. */
+  readonly onDrain?: (() => Promise<void>) | undefined
+}
+
 export class ClientSender implements Sender, ClientLink {
   readonly name: string
   readonly end: ClientEnd
   readonly #link: RheaLink
   readonly #context: SessionContext
   readonly #transfers: () => OutgoingTransfers | undefined
-  readonly #options: SenderOptions
+  readonly #options: ClientSenderOptions
   /** messages handed over and credit drained since the start: delivery-count once all are written */
   #handed: number
   #hadCredit = false
   #draining = false
+  /** the owner, for what it has */
+  #asking = false
 
   constructor(
     link: RheaLink,
     context: SessionContext,
     transfers: () => OutgoingTransfers | undefined,
-    options: SenderOptions
+    options: ClientSenderOptions
   ) {
     this.name = link.local.attach.name
     this.end = new ClientEnd(link, context.connection, options.onClosed)
@@ -76,7 +83,20 @@ export class ClientSender implements Sender, ClientLink {
       ((delivery_count ?? this.#context.firstId) + (link_credit ?? 0) - link.delivery_count) | 0
     )
     this.#draining = drain === true
-    if (this.#draining) {
+    this.wake()
+    if (this.#draining && !this.#asking) void this.#drain()
+  }
+
+  /** Answers that nothing more comes, when the owner says so. */
+  async #drain(): Promise<void> {
+    const { onDrain } = this.#options
+    if (onDrain !== undefined) {
+      this.#asking = true
+      await onDrain().catch(() => undefined)
+      this.#asking = false
+    }
+    if (this.#draining && this.end.open) {
+      const link = this.#link
       const left = Math.max(0, link.credit - ((this.#handed - link.delivery_count) >>> 0))
       this.#handed = (this.#handed + left) >>> 0
       link.delivery_count = (link.delivery_count + left) >>> 0

@@ -10,12 +10,11 @@ import type {
   Message,
   Receiver,
   ReceiverOptions,
-  Sender,
-  SenderOptions
+  Sender
 } from '../../plugin/host.js'
 import { attachLink, type AttachOptions, type ClientLink } from './client-link.js'
 import { ClientReceiver } from './client-receiver.js'
-import { ClientSender } from './client-sender.js'
+import { ClientSender, type ClientSenderOptions } from './client-sender.js'
 import { IncomingDeliveries } from './incoming-deliveries.js'
 import { readError, readOutcome } from './outcomes.js'
 import { OutgoingTransfers } from './outgoing-transfers.js'
@@ -83,7 +82,7 @@ export class ClientSession implements AmqpConnection {
     this.#guard()
   }
 
-  async openSender(options: SenderOptions): Promise<Sender> {
+  async openSender(options: ClientSenderOptions): Promise<Sender> {
     const { address, kind, name = `sender-${randomUUID()}` } = options
     const capabilities = kind === undefined ? [] : [kind]
     const attach = { name, address, dynamic: false, capabilities, distributionMode: undefined }

@@ -8,7 +8,7 @@ import { EncodedMessage } from './message.js'
 import { outcomeState } from './outcomes.js'
 import { tellState } from './dispositions.js'
 import { incomingDelivery } from './rhea.js'
-import type { RheaFrame, RheaIncomingDelivery, RheaLink, RheaTransfer } from './rhea.js'
+import type { RheaFlow, RheaFrame, RheaIncomingDelivery, RheaLink, RheaTransfer } from './rhea.js'
 import { attachRequest, echoSource, echoTerminus, LinkEnd } from './server-link.js'
 import type { AttachRequest, LinkContext, OnClosed } from './server-link.js'
 import type { UnsettledDeliveries } from './unsettled-deliveries.js'
@@ -37,6 +37,8 @@ export class InboundLink {
   readonly #link: RheaLink
   #handlers: InboundHandlers | undefined
   #partial: RheaIncomingDelivery | undefined
+  #drains: ((usedUp: boolean) => void)[] = []
+  #usedUp = true
 
   constructor(context: LinkContext, unsettled: UnsettledDeliveries, link: RheaLink, name: string) {
     this.#context = context
@@ -45,6 +47,7 @@ export class InboundLink {
     this.#end = new LinkEnd(context, link)
     this.request = attachRequest(name, this.#end.target)
     this.targetless = this.#end.target === undefined
+    link._get_drain = () => this.#drains.length > 0
     link.delivery_count = this.#end.remote.initial_delivery_count ?? 0 // rhea starts from 0 whatever the sender says
   }
 
@@ -77,6 +80,27 @@ export class InboundLink {
 
   addCredit(credit: number): void {
     if (!this.#end.closed) this.#link.flow(credit)
+  }
+
+  /** Asks the client to send what it has, and takes the rest of its credit back; resolves with true when none was left. */
+  drain(): Promise<boolean> {
+    if (this.#end.closed) return Promise.resolve(false)
+    if (this.#link.credit === 0 && this.#partial === undefined) return Promise.resolve(true)
+    this.#link.issue_flow = true
+    this.#context.connection._register()
+    return new Promise(resolve => this.#drains.push(resolve))
+  }
+
+  /** The client has used up its credit: for messages, which may be on their way, or for nothing. */
+  drained({ delivery_count, link_credit }: RheaFlow): void {
+    const [count, credit] = [delivery_count ?? 0, link_credit ?? 0]
+    const link = this.#link
+    // an answer to a former drain does not know of credit that came after it
+    if (this.#drains.length === 0 || (count + credit - link.delivery_count - link.credit) | 0) return
+    this.#usedUp = credit === link.credit
+    link.delivery_count = count
+    link.credit = credit
+    this.#endDrain()
   }
 
   /** Refuses the attach, or ends the link. */
@@ -128,6 +152,7 @@ export class InboundLink {
       if (this.#end.closed) this.#forget(delivery)
       else this.#complete(delivery)
     } else this.#partial = delivery
+    this.#endDrain()
   }
 
   #begin({ delivery_id, delivery_tag, message_format }: RheaTransfer): RheaIncomingDelivery {
@@ -177,6 +202,14 @@ export class InboundLink {
     this.#handlers?.onMessage(message, remote_settled ? undefined : delivery)
   }
 
+  #endDrain(): void {
+    if (this.#drains.length === 0 || this.#partial !== undefined) return
+    if (this.#link.credit > 0 && !this.#end.closed) return
+    const usedUp = this.#usedUp && !this.#end.closed
+    this.#usedUp = true
+    for (const done of this.#drains.splice(0)) done(usedUp)
+  }
+
   /** Undefined for bytes that are no message: they are rejected, or end the link if the client would not know of it. */
   #decode(delivery: RheaIncomingDelivery): EncodedMessage | undefined {
     const { format, frames, remote_settled } = delivery
@@ -220,6 +253,7 @@ export class InboundLink {
   /** What the client is not told about any more is forgotten. */
   #dropUnsettled(): void {
     this.#dropPartial()
+    for (const done of this.#drains.splice(0)) done(false)
     for (const delivery of this.#unsettled.of(this.#link)) this.remoteSettled(delivery)
   }
 

@@ -145,6 +145,7 @@ export class ServerSession {
     if (typeof handle === 'number') {
       const server = this.#links.get(this.#link(handle))
       if (server instanceof OutboundLink) server.flow(fields)
+      else if (fields.drain === true) server?.drained(fields)
       else if (fields.echo === true) this.#link(handle).issue_flow = true
     } else if (fields.echo === true) this.#session._write_flow()
     this.#context.connection._register()

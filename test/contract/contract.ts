@@ -12,11 +12,13 @@ import { expiry } from './expiry.js'
 import { links } from './links.js'
 import { publishSubscribe } from './publish-subscribe.js'
 import { queues } from './queues.js'
+import { readerEnds } from './reader-ends.js'
 import { replyNodes } from './reply-nodes.js'
 import { retainedRoutes } from './retained-routes.js'
 import { routes } from './routes.js'
 import { servedLinks } from './served-links.js'
 import { servedMessages } from './served-messages.js'
+import { servedReaders } from './served-readers.js'
 import { settlement } from './settlement.js'
 import { sources } from './sources.js'
 import { stores } from './stores.js'
@@ -41,6 +43,8 @@ export const contract: readonly ContractCase[] = [
   ...controlAddresses,
   ...servedLinks,
   ...servedMessages,
+  ...servedReaders,
+  ...readerEnds,
   ...stores,
   ...users,
   ...sources,
@@ -52,7 +56,13 @@ export const contract: readonly ContractCase[] = [
  * What MQTT clients need whose sessions end with their connections, and what a new host does first. Queues and routes that last,
  * settlement, credit, users' rights and state on disk are for durable subscriptions, and come after it.
  */
-export const CORE: readonly ContractPart[] = ['topics', 'publish-subscribe', 'sources', 'served-links']
+export const CORE: readonly ContractPart[] = [
+  'topics',
+  'publish-subscribe',
+  'sources',
+  'served-links',
+  'served-readers'
+]
 
 /** The cases that are for a host with these abilities. */
 export function casesFor(host: ContractHost): readonly ContractCase[] {

@@ -63,6 +63,7 @@ export type ContractPart =
   | 'reply-nodes'
   | 'control-addresses'
   | 'served-links'
+  | 'served-readers'
   | 'stores'
   | 'users'
   | 'sources'

@@ -16,6 +16,7 @@ import type {
   Sender,
   SenderOptions,
   ServedLink,
+  ServedReader,
   Source,
   SourceOptions
 } from '../../plugin/host.js'
@@ -39,6 +40,7 @@ export interface Mutation {
   receiverOptions?(options: ReceiverOptions): ReceiverOptions
   receiver?(inner: Receiver, options: ReceiverOptions): Receiver
   served?(inner: ServedLink): ServedLink
+  reader?(inner: ServedReader): ServedReader
   /** in place of the call to the one who waits for deliveries */
   deliver?(delivery: Delivery, pass: (delivery: Delivery) => void, target: Target): void
   /** before a connection is lost */
@@ -169,6 +171,8 @@ function throughSpace(
       return mutant
     },
     serve: (address, onLink) => inner.serve(address, link => onLink(throughServed(link, mutation))),
+    serveReaders: (prefix, onReader) =>
+      inner.serveReaders(prefix, reader => onReader(mutation.reader?.(reader) ?? reader)),
     source: async (filter, options) => {
       const onDelivery = delivering(options.onDelivery, { kind: 'source', address: filter }, mutation)
       const source = await inner.source(filter, { ...options, onDelivery })

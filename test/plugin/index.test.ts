@@ -23,6 +23,7 @@ function untouchable(mqtt: unknown): AddressSpace {
     authenticate: touched,
     connect: touched,
     serve: touched,
+    serveReaders: touched,
     source: touched,
     routes: { add: touched, remove: touched, list: touched },
     store: touched
