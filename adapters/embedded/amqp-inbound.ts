@@ -83,7 +83,8 @@ class InboundBridge {
     const onOutcome = (outcome: Outcome): void => {
       if (delivery !== undefined) this.#link.settle(delivery, outcome)
       this.#topUp()
-    })
+    }
+    this.#sender?.send(message, onOutcome, dedupId && { dedupId })
   }
 
   /** Resolves when the client has sent all it has, or as much as the core takes. */

@@ -210,8 +210,9 @@ export async function openEmbeddedSpace(options: EmbeddedSpaceOptions): Promise<
     const queueNames = new Set(addresses.filter(isQueue).map(({ name }) => name))
     for (const name of queueNames) queues.ensure(name)
     await store.durable()
+    const taken = await TakenIds.load(store, limits.duplicateIds)
     const [served, readers] = [new ServedAddresses(), new ServedReaders()]
-    const broker = new Broker({ store, queues, topics, served, readers, queueNames, limits, now, log })
+    const broker = new Broker({ store, queues, topics, taken, served, readers, queueNames, limits, now, log })
     return new EmbeddedSpace(options, users, broker, routes)
   } catch (error) {
     await store.close()
