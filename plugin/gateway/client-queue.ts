@@ -111,8 +111,9 @@ export class ClientQueue implements FilterSource {
     const { handle, confirm, found } = this.#options
     if (again) await confirm()
     if (this.#restored) return
-    const inFlight = found.sessionPresent ? await this.#list.takeOver(found.previousConnection) : []
-    handle({ type: 'restored', inFlight })
+    const { sessionPresent, previousConnection } = found
+    if (sessionPresent && previousConnection !== undefined)
+      handle({ type: 'restored', inFlight: await this.#list.takeOver(previousConnection) })
     this.#restored = true
   }
 

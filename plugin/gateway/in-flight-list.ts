@@ -1,6 +1,6 @@
 // The durable list of what a session's client was sent and has not acknowledged.
-// Rule: it is under the connection that has the session; the former's is removed when its own is written. It is written when the
-// connection ends, before the deliveries go back to their queue: what a killed gateway had sent gets new packet ids.
+// Rule: each connection writes and reads its own and the one before it, and no other: one that comes too late changes nothing. It is
+// written when the connection ends, before the deliveries go back to their queue: what a killed gateway had sent gets new packet ids.
 
 import type { AddressSpace, KeyedStore, Logger } from '../host.js'
 import {
@@ -8,7 +8,6 @@ import {
   encodeInFlight,
   IN_FLIGHT_STORE,
   inFlightKey,
-  inFlightPrefix,
   type InFlightEntry
 } from '../messages/in-flight.js'
 
@@ -26,23 +25,17 @@ export class InFlightList {
     this.#connection = connection
   }
 
-  /** What the connection before this one had in flight, and is this one's from now on; records of others are of no use to anybody. */
-  async takeOver(previous: string | undefined): Promise<readonly InFlightEntry[]> {
+  /** What the connection before this one had in flight, and is this one's from now on. */
+  async takeOver(previous: string): Promise<readonly InFlightEntry[]> {
     const store = await this.#space.store(IN_FLIGHT_STORE)
-    const own = inFlightKey(this.#clientId, this.#connection)
-    const last = previous === undefined ? undefined : inFlightKey(this.#clientId, previous)
-    const others: string[] = []
-    let inFlight: readonly InFlightEntry[] = []
-    for await (const [key, value] of store.entries(inFlightPrefix(this.#clientId))) {
-      if (key !== own) others.push(key)
-      if (key !== last) continue
-      const read = decodeInFlight(value)
-      if (read === undefined) this.#log.error({ key }, 'an in-flight record cannot be read and is removed')
-      else inFlight = read
-    }
-    if (inFlight.length > 0) await this.#put(store, inFlight)
-    await Promise.all(others.map(key => store.delete(key)))
-    return inFlight
+    const key = inFlightKey(this.#clientId, previous)
+    const record = await store.get(key)
+    if (record === undefined) return []
+    const entries = decodeInFlight(record)
+    if (entries === undefined) this.#log.error({ key }, 'an in-flight record cannot be read and is removed')
+    else if (entries.length > 0) await this.#put(store, entries)
+    await store.delete(key)
+    return entries ?? []
   }
 
   /** Resolves when the list is durable. */

@@ -60,6 +60,7 @@ export class QueueReceiver {
 
   /** Attaches; what comes of it is told to the options. */
   open(): void {
+    if (this.#closed) return
     this.#attaching = this.#attach().catch((error: unknown) => this.#refused(error))
   }
 

@@ -56,6 +56,19 @@ describe('interop: mosquitto clients', () => {
     await sub.stop()
   })
 
+  it('keeps for a subscriber with -c what is published while it is away [MQTT3-3.1.2-5]', async () => {
+    const args = ['-c', '-i', 'keeper', '-q', '1', '-t', 'kept/#']
+    const before = await MosquittoSub.start(server.mqttPort, args)
+    await before.stop()
+    for (const payload of ['one', 'two', 'three'])
+      await mosquittoPub(server.mqttPort, ['-q', '1', '-t', 'kept/x', '-m', payload])
+    const after = await MosquittoSub.start(server.mqttPort, args)
+    assert.deepEqual(await after.lines.take(3), ['kept/x 1 0 one', 'kept/x 1 0 two', 'kept/x 1 0 three'])
+    await mosquittoPub(server.mqttPort, ['-q', '1', '-t', 'kept/y', '-m', 'live'])
+    assert.deepEqual(await after.lines.take(1), ['kept/y 1 0 live'])
+    await after.stop()
+  })
+
   it('carries an empty payload and one of a megabyte', async () => {
     const sub = await MosquittoSub.start(server.mqttPort, ['-q', '1', '-t', 'size'])
     assert.equal((await mosquittoPub(server.mqttPort, ['-q', '1', '-t', 'size', '-n'])).code, 0)
