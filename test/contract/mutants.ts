@@ -6,6 +6,7 @@ import { deliveryMutants } from './mutants-deliveries.js'
 import { idMutants } from './mutants-ids.js'
 import { linkMutants } from './mutants-links.js'
 import { messageMutants } from './mutants-messages.js'
+import { readerMutants } from './mutants-readers.js'
 import { servedMutants } from './mutants-served.js'
 import { stateMutants } from './mutants-state.js'
 import { userMutants } from './mutants-users.js'
@@ -16,6 +17,7 @@ export const mutants: readonly Mutant[] = [
   ...messageMutants,
   ...linkMutants,
   ...servedMutants,
+  ...readerMutants,
   ...userMutants,
   ...stateMutants,
   ...boundMutants,
