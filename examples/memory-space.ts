@@ -183,15 +183,19 @@ function takes({ filter, only }: Route, topic: string, message: Message): boolea
   return hasRetain(message) && (filter === '#' ? !isOwnedAddress(topic) : matches(filter, topic))
 }
 
+const inBytes = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b))
+
 function memoryStore(): KeyedStore {
   const values = new Map<string, Message>()
   return {
     put: async (key, value) => void values.set(key, value),
     get: async key => values.get(key),
     delete: async key => void values.delete(key),
-    async *entries(prefix = '') {
-      const keys = [...values.keys()].filter(key => key.startsWith(prefix))
-      for (const key of keys.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))) {
+    async *entries(prefix = '', after) {
+      const keys = [...values.keys()].filter(
+        key => key.startsWith(prefix) && (after === undefined || inBytes(key, after) > 0)
+      )
+      for (const key of keys.sort(inBytes)) {
         const value = values.get(key)
         if (value !== undefined) yield [key, value]
       }

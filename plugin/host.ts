@@ -327,8 +327,8 @@ export interface KeyedStore {
   get(key: string): Promise<Message | undefined>
   /** Resolves when the removal is durable. */
   delete(key: string): Promise<void>
-  /** What is there when it is reached, keys in the order of their UTF-8 bytes. */
-  entries(prefix?: string): AsyncIterable<readonly [key: string, value: Message]>
+  /** What is there when it is reached, keys in the order of their UTF-8 bytes; with `after` only those that come after it. */
+  entries(prefix?: string, after?: string): AsyncIterable<readonly [key: string, value: Message]>
 }
 
 // --- Address spaces and the host ------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 
 import type { KeyedStore, Message } from '../../plugin/host.js'
 import { EncodedMessage, encodeMessage } from '../rhea/message.js'
-import { prefixRange, valuePrefix } from './keys.js'
+import { prefixRange, valuePrefix, type KeyRange } from './keys.js'
 import type { Store } from './store.js'
 
 /** Entries of a page at most. */
@@ -41,16 +41,21 @@ export class KeyedValues implements KeyedStore {
    * Keys and values in turns, in order, from the first key after `after`, about `bytes` of them; none: there are no more.
    */
   async page(prefix: string, after: string | undefined, bytes: number): Promise<readonly Uint8Array[]> {
-    const range = prefixRange(valuePrefix(this.#name, prefix))
-    const gte =
-      after === undefined ? range.gte : Buffer.concat([valuePrefix(this.#name, after), Buffer.of(0)])
-    const { entries } = await this.#store.read({ ...range, gte }, PAGE_ENTRIES, bytes)
+    const { entries } = await this.#store.read(this.#range(prefix, after), PAGE_ENTRIES, bytes)
     return entries.flatMap(([key, value]) => [key.subarray(this.#prefixBytes), value])
   }
 
-  async *entries(prefix = ''): AsyncGenerator<readonly [key: string, value: Message]> {
-    for await (const [key, value] of this.#store.entries(prefixRange(valuePrefix(this.#name, prefix)))) {
+  async *entries(prefix = '', after?: string): AsyncGenerator<readonly [key: string, value: Message]> {
+    for await (const [key, value] of this.#store.entries(this.#range(prefix, after))) {
       yield [key.toString('utf8', this.#prefixBytes), new EncodedMessage(value)]
     }
+  }
+
+  #range(prefix: string, after: string | undefined): KeyRange {
+    const { gte, lt } = prefixRange(valuePrefix(this.#name, prefix))
+    if (after === undefined) return { gte, lt }
+    const next = Buffer.concat([valuePrefix(this.#name, after), Buffer.of(0)])
+    if (Buffer.compare(next, lt) > 0) return { gte: lt, lt }
+    return { gte: Buffer.compare(next, gte) > 0 ? next : gte, lt }
   }
 }

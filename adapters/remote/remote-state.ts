@@ -49,17 +49,17 @@ export class RemoteStore implements KeyedStore {
     await this.#management.request('store.delete', this.#args, [Buffer.from(key)])
   }
 
-  async *entries(prefix = ''): AsyncGenerator<readonly [key: string, value: Message]> {
-    let after: readonly Uint8Array[] = []
+  async *entries(prefix = '', after?: string): AsyncGenerator<readonly [key: string, value: Message]> {
+    let last: readonly Uint8Array[] = after === undefined ? [] : [Buffer.from(after)]
     for (;;) {
-      const sections = [Buffer.from(prefix), ...after]
+      const sections = [Buffer.from(prefix), ...last]
       const page = await this.#management.request('store.entries', this.#args, sections)
       if (page.length === 0) return
       for (let i = 0; i + 1 < page.length; i += 2) {
         const [key, value] = page.slice(i, i + 2)
         if (key === undefined || value === undefined) return
         yield [Buffer.from(key).toString('utf8'), new EncodedMessage(value)]
-        after = [key]
+        last = [key]
       }
     }
   }

@@ -241,6 +241,20 @@ export const stateMutants: readonly Mutant[] = [
     mutate: () => ({ store: inner => ({ ...throughStore(inner), entries: () => inner.entries() }) })
   },
   {
+    title: 'reads a key again after which it was to go on',
+    hints: ['reads on after a key, of a value or of none, within the prefix'],
+    mutate: () => ({
+      store: inner => ({
+        ...throughStore(inner),
+        entries: async function* (prefix, after) {
+          const value = after?.startsWith(prefix ?? '') === true ? await inner.get(after) : undefined
+          if (after !== undefined && value !== undefined) yield [after, value]
+          yield* inner.entries(prefix, after)
+        }
+      })
+    })
+  },
+  {
     title: 'has one store for all names',
     hints: ['keeps stores of different names apart, and opens the same one each time'],
     mutate: () => ({ space: inner => ({ ...inner, store: () => inner.store('all') }) })

@@ -13,9 +13,9 @@ async function valueOf(store: KeyedStore, key: string): Promise<string | undefin
   return value && textOf(value.body)
 }
 
-async function listed(store: KeyedStore, prefix?: string): Promise<string[]> {
+async function listed(store: KeyedStore, prefix?: string, after?: string): Promise<string[]> {
   const keys: string[] = []
-  for await (const [key] of store.entries(prefix)) keys.push(key)
+  for await (const [key] of store.entries(prefix, after)) keys.push(key)
   return keys
 }
 
@@ -119,6 +119,21 @@ export const stores: readonly ContractCase[] = [
         assert.deepEqual(await listed(store, prefix), expected, `prefix ${JSON.stringify(prefix)}`)
       }
       for (const key of KEYS) assert.equal(await valueOf(store, key), `value of ${key}`)
+    }
+  },
+  {
+    title: 'reads on after a key, of a value or of none, within the prefix',
+    part: 'stores',
+    async run(t) {
+      const store = await t.space.store('wills')
+      await Promise.all(KEYS.map(key => store.put(key, durable(key))))
+      for (const after of [...KEYS, 'a/a', 'nothing', '', '\u{10ffff}']) {
+        const later = inByteOrder(KEYS.filter(key => inByteOrder([key, after])[0] === after && key !== after))
+        for (const prefix of ['', 'a', 'a/']) {
+          const expected = later.filter(key => key.startsWith(prefix))
+          assert.deepEqual(await listed(store, prefix, after), expected, JSON.stringify({ prefix, after }))
+        }
+      }
     }
   },
   {

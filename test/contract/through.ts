@@ -191,7 +191,7 @@ export const throughStore = (inner: KeyedStore): KeyedStore => ({
   put: (key, value) => inner.put(key, value),
   get: key => inner.get(key),
   delete: key => inner.delete(key),
-  entries: prefix => inner.entries(prefix)
+  entries: (prefix, after) => inner.entries(prefix, after)
 })
 
 export const throughRoutes = (inner: Routes): Routes => ({
