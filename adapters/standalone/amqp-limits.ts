@@ -22,6 +22,7 @@ export function brokerLimits(limits: AmqpLimits): Partial<Limits> {
     senderCredit: limits.creditPerSender,
     unsettled: limits.unsettledPerReceiver,
     subscriptionBytes: limits.bufferedBytes,
-    volatileQueueBytes: limits.nodeBytes
+    volatileQueueBytes: limits.nodeBytes,
+    duplicateIds: limits.duplicateIds
   }
 }

@@ -34,6 +34,7 @@ export interface AmqpLimits {
   readonly unsettledPerReceiver: number
   readonly bufferedBytes: number
   readonly nodeBytes: number
+  readonly duplicateIds: number
 }
 
 export interface SpaceConfiguration {
