@@ -1,0 +1,276 @@
+// What a durable queue says of its messages and their bytes, against what is in it.
+
+import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import * as fc from 'fast-check'
+import type { Attachment } from '../../../adapters/embedded/consumer.js'
+import type { DurableQueue } from '../../../adapters/embedded/durable-queue.js'
+import { DurableQueues } from '../../../adapters/embedded/durable-queues.js'
+import { bytesOf } from '../../../adapters/embedded/entry.js'
+import { EntryLog } from '../../../adapters/embedded/entry-log.js'
+import { DEFAULT_LIMITS } from '../../../adapters/embedded/limits.js'
+import { Store } from '../../../adapters/embedded/store.js'
+import type { Delivery } from '../../../plugin/host.js'
+import { crashCopy } from '../../fixtures/crash-copy.js'
+import {
+  ACCEPTED,
+  fleeting,
+  message,
+  recordingLog,
+  SMALL_QUEUES,
+  turn,
+  type LogLine
+} from './broker-fixture.js'
+
+const NAME = '$mqtt.to.c1.publish'
+const ROOM = { maxMessages: Infinity, maxBytes: Infinity }
+
+class Scene {
+  readonly lines: LogLine[] = []
+  readonly #root: string
+  readonly #crashed: (() => Promise<void>)[] = []
+  #copies = 0
+  #directory: string
+  #store: Store | undefined
+  #entries: EntryLog | undefined
+  #queues: DurableQueues | undefined
+  #attachment: Attachment | undefined
+  held: Delivery[] = []
+
+  constructor(root: string) {
+    this.#root = root
+    this.#directory = join(root, 'data')
+  }
+
+  get store(): Store {
+    assert.ok(this.#store)
+    return this.#store
+  }
+
+  get queues(): DurableQueues {
+    assert.ok(this.#queues)
+    return this.#queues
+  }
+
+  get queue(): DurableQueue {
+    return this.queues.ensure(NAME)
+  }
+
+  async start(): Promise<void> {
+    const log = recordingLog(this.lines)
+    this.#store = await Store.open(this.#directory, log)
+    this.#entries = new EntryLog(this.#store, log)
+    const limits = { ...DEFAULT_LIMITS, ...SMALL_QUEUES }
+    const options = { entries: this.#entries, limits, now: Date.now, log }
+    this.#queues = await DurableQueues.load({ ...options, onDeleted() {} })
+  }
+
+  async stop(): Promise<void> {
+    this.#attachment?.detach(false)
+    this.#attachment = undefined
+    this.held = []
+    await this.#queues?.close()
+    await this.#store?.close()
+  }
+
+  async crash(): Promise<void> {
+    const [queues, store] = [this.queues, this.store]
+    this.#crashed.push(async () => {
+      await queues.close()
+      await store.close()
+    })
+    this.#attachment = undefined
+    this.held = []
+    const copy = join(this.#root, `copy-${++this.#copies}`)
+    crashCopy(this.#directory, copy)
+    this.#directory = copy
+    await this.start()
+  }
+
+  attach(window: number): void {
+    this.#attachment ??= this.queue.attach({
+      window,
+      onDelivery: delivery => this.held.push(delivery),
+      onEnded() {}
+    })
+  }
+
+  detach(): void {
+    this.#attachment?.detach(false)
+    this.#attachment = undefined
+    this.held = []
+  }
+
+  /** Resolves when what is being counted now is counted. */
+  async counted(): Promise<void> {
+    assert.ok(this.#entries)
+    await this.#entries.count(this.queue.id, 1, 0, () => true)
+    await turn()
+  }
+
+  /** Takes out all there is: messages and bytes. */
+  async empty(): Promise<{ messages: number; bytes: number }> {
+    this.detach()
+    const there = { messages: 0, bytes: 0 }
+    const attachment = this.queue.attach({
+      window: 0,
+      onDelivery: delivery => {
+        there.messages++
+        there.bytes += bytesOf(delivery.message)
+        delivery.settle(ACCEPTED)
+      },
+      onEnded() {}
+    })
+    attachment.addCredit(1e6)
+    await attachment.drain()
+    attachment.detach(false)
+    return there
+  }
+
+  async close(): Promise<void> {
+    await this.stop()
+    for (const close of this.#crashed) await close()
+    await rm(this.#root, { recursive: true, force: true })
+  }
+}
+
+describe('what a durable queue holds', () => {
+  let scene: Scene
+
+  beforeEach(async () => {
+    scene = new Scene(await mkdtemp(join(tmpdir(), 'stock-')))
+    await scene.start()
+  })
+
+  afterEach(() => scene.close())
+
+  it('is known whatever comes, goes, stops and crashes, once it was asked for', async () => {
+    const step = fc.oneof(
+      fc.record({
+        type: fc.constant('send' as const),
+        sizes: fc.array(fc.nat(300), { maxLength: 12 }),
+        durable: fc.boolean()
+      }),
+      fc.record({ type: fc.constant('attach' as const), window: fc.integer({ min: 1, max: 12 }) }),
+      fc.record({ type: fc.constant('settle' as const), count: fc.nat(8), last: fc.boolean() }),
+      fc.constantFrom(
+        { type: 'detach' as const },
+        { type: 'ask' as const },
+        { type: 'turn' as const },
+        { type: 'sync' as const },
+        { type: 'restart' as const },
+        { type: 'crash' as const }
+      )
+    )
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 30 }), async steps => {
+        await scene.empty()
+        for (const action of steps) {
+          switch (action.type) {
+            case 'send':
+              for (const size of action.sizes) {
+                const body = 'x'.repeat(size)
+                scene.queue.enqueue(action.durable ? message(body) : fleeting(body), Infinity)
+              }
+              break
+            case 'attach':
+              scene.attach(action.window)
+              break
+            case 'settle':
+              for (let i = 0; i < action.count; i++) {
+                const delivery = action.last ? scene.held.pop() : scene.held.shift()
+                delivery?.settle(ACCEPTED)
+              }
+              break
+            case 'detach':
+              scene.detach()
+              break
+            case 'ask':
+              assert.equal(scene.queue.stock.isFull(ROOM, 1), false)
+              break
+            case 'turn':
+              await turn()
+              break
+            case 'sync':
+              await scene.store.durable()
+              break
+            case 'restart':
+              await scene.stop()
+              await scene.start()
+              break
+            case 'crash':
+              await scene.crash()
+              break
+            default:
+              action satisfies never
+          }
+        }
+        scene.queue.stock.isFull(ROOM, 1)
+        await scene.counted()
+        const { stock } = scene.queue.stock
+        assert.deepEqual(stock, await scene.empty())
+        assert.deepEqual(scene.queue.stock.stock, { messages: 0, bytes: 0 })
+      }),
+      { numRuns: 80 }
+    )
+    assert.deepEqual(
+      scene.lines.filter(({ level }) => level === 'error'),
+      []
+    )
+  })
+
+  it('is known after an orderly stop without a look at the messages, and not after a crash', async () => {
+    for (let i = 0; i < 50; i++) scene.queue.enqueue(message('x'), Infinity)
+    await scene.stop()
+    await scene.start()
+    assert.equal(scene.queue.stock.stock?.messages, 50)
+    await scene.crash() // nothing was written since the stop
+    assert.equal(scene.queue.stock.stock?.messages, 50)
+    scene.queue.enqueue(message('x'), Infinity)
+    await scene.store.durable()
+    await scene.crash()
+    assert.equal(scene.queue.stock.stock, undefined)
+    assert.equal(scene.queue.stock.isFull({ maxMessages: 1, maxBytes: 1e9 }, 1), false)
+    await scene.counted()
+    assert.equal(scene.queue.stock.stock?.messages, 51)
+    assert.equal(scene.queue.stock.isFull({ maxMessages: 51, maxBytes: 1e9 }, 1), true)
+  })
+
+  it('counts what came since the start before it is known', async () => {
+    for (let i = 0; i < 50; i++) scene.queue.enqueue(message('x'), Infinity)
+    await scene.store.durable()
+    await scene.crash()
+    const limits = { maxMessages: 10, maxBytes: 1e9 }
+    for (let i = 0; i < 10; i++) {
+      assert.equal(scene.queue.stock.isFull(limits, 1), false)
+      scene.queue.enqueue(message('x'), Infinity)
+    }
+    assert.equal(scene.queue.stock.isFull(limits, 1), true)
+  })
+
+  it('is counted in a queue that is deleted meanwhile, to no end', async () => {
+    for (let i = 0; i < 500; i++) scene.queue.enqueue(message('x'), Infinity)
+    await scene.store.durable()
+    await scene.crash()
+    const { queue } = scene
+    queue.stock.isFull(ROOM, 1)
+    await scene.queues.delete(NAME)
+    await scene.counted()
+    assert.equal(queue.stock.stock, undefined)
+    assert.deepEqual(scene.lines, [])
+    assert.deepEqual(scene.queue.stock.stock, { messages: 0, bytes: 0 })
+  })
+
+  it('is not counted to the end where the space is closed meanwhile, and nobody is told', async () => {
+    for (let i = 0; i < 5000; i++) scene.queue.enqueue(message('x'), Infinity)
+    await scene.store.durable()
+    await scene.crash()
+    scene.queue.stock.isFull(ROOM, 1)
+    await scene.stop()
+    assert.deepEqual(scene.lines, [])
+    await scene.start()
+    assert.equal((await scene.empty()).messages, 5000)
+  })
+})
