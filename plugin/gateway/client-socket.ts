@@ -99,6 +99,7 @@ export class ClientSocket {
     this.flush()
     this.#closed = true
     this.#socket.removeAllListeners('data')
+    if (this.#socket.destroyed) return // a timer would hold what is left of it
     this.#socket.end()
     this.#socket.resume()
     const timer = setTimeout(() => this.#socket.destroy(), LINGER_MS)

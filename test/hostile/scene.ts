@@ -47,6 +47,17 @@ export class Scene {
     return residentMib(this.server.program.pid, true) - this.restMib
   }
 
+  /**
+   * Has `half` done twice: how much the most that it took rose in the second half, MiB. What is not collected yet fills up once;
+   * what is kept grows with what is done.
+   */
+  async grownAgainMib(half: () => Promise<void>): Promise<number> {
+    await half()
+    const before = this.grownMib
+    await half()
+    return this.grownMib - before
+  }
+
   /** Log lines with this message. */
   linesOf(message: string): number {
     return this.server.program.log.filter(({ msg }) => msg === message).length
