@@ -47,10 +47,13 @@ class InboundBridge {
   readonly #link: InboundLink
   /** what came before the core's sender had credit again */
   readonly #waiting: Waiting[] = []
+  readonly #started: Promise<void>
+  #onStarted: () => void = () => undefined
   #sender: Sender | undefined
 
   constructor(link: InboundLink) {
     this.#link = link
+    this.#started = new Promise(resolve => (this.#onStarted = resolve))
   }
 
   start(sender: Sender): void {
@@ -60,6 +63,7 @@ class InboundBridge {
       onAborted: () => this.#topUp(),
       onClosed: closed => this.#closed(closed)
     })
+    this.#onStarted()
     this.#topUp()
   }
 
@@ -89,6 +93,7 @@ class InboundBridge {
 
   /** Resolves when the client has sent all it has, or as much as the core takes. */
   async drain(): Promise<void> {
+    await this.#started
     let more = true
     while (more) {
       const missing = this.#missing()

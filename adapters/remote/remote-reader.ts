@@ -97,14 +97,18 @@ export class ForwardedReader implements ServedReader, Forwarded {
 
   async #attach({ onCredit, onDrain }: Handlers): Promise<void> {
     try {
-      this.#sender = await this.#session.openSender({
+      const opening = this.#session.openSender({
         address: readerAddress(this.#announcement.id),
         onCredit: () => {
           if (this.credit > 0) onCredit()
         },
-        onDrain,
+        onDrain: async () => {
+          await opening // it may be asked for with the answer to the attach
+          await onDrain?.()
+        },
         onClosed: closed => this.#ended(closed)
       })
+      this.#sender = await opening
       this.#offer.settle({ type: 'accepted' })
       if (this.#end !== undefined) await this.#leave(this.#sender)
       else if (this.credit > 0) onCredit() // it came with the answer

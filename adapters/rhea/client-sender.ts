@@ -26,7 +26,9 @@ export class ClientSender implements Sender, ClientLink {
   #handed: number
   #hadCredit = false
   #draining = false
-  /** the owner, for what it has */
+  /** the peer wants to know */
+  #asked = false
+  /** the owner is being asked */
   #asking = false
 
   constructor(
@@ -84,7 +86,9 @@ export class ClientSender implements Sender, ClientLink {
     )
     this.#draining = drain === true
     this.wake()
-    if (this.#draining && !this.#asking) void this.#drain()
+    if (!this.#draining) return
+    this.#asked = true
+    if (!this.#asking) void this.#drain()
   }
 
   /** Answers that nothing more comes, when the owner says so. */
@@ -92,7 +96,11 @@ export class ClientSender implements Sender, ClientLink {
     const { onDrain } = this.#options
     if (onDrain !== undefined) {
       this.#asking = true
-      await onDrain().catch(() => undefined)
+      // credit may come with another question while one is answered
+      while (this.#asked && this.#draining && this.end.open) {
+        this.#asked = false
+        await onDrain().catch(() => undefined)
+      }
       this.#asking = false
     }
     if (this.#draining && this.end.open) {

@@ -167,6 +167,42 @@ export const servedReaders: readonly ContractCase[] = [
     }
   },
   {
+    title: 'answers no drain before the server of the reader was asked, however soon it comes',
+    part: 'served-readers',
+    async run(t) {
+      await t.space.serveReaders(PREFIX, reader => {
+        const onDrain = async (): Promise<void> => {
+          await t.space.store('something that takes its time')
+          if (reader.credit > 0) reader.send(text(reader.name))
+        }
+        reader.accept({ onCredit: () => undefined, onClosed: () => undefined, onDrain })
+      })
+      const peer = await Peer.open(t, 'full')
+      for (const name of numbers(20)) {
+        const { inbox, receiver } = await peer.receive(ADDRESS, { name, window: 0 })
+        receiver.addCredit(1)
+        await within(t.patienceMs, 'the drain of a reader', receiver.drain())
+        assert.deepEqual(inbox.all, [name])
+      }
+    }
+  },
+  {
+    title: 'drains thousands that the server of a reader has',
+    part: 'served-readers',
+    async run(t) {
+      const library = await Library.open(t, PREFIX)
+      const options = { window: 0, accepting: true }
+      const { inbox, receiver } = await (await Peer.open(t)).receive(ADDRESS, options)
+      const loan = await library.next()
+      receiver.addCredit(4000)
+      await loan.credit()
+      loan.sending = loan.send(...series(3000))
+      await within(t.patienceMs, 'the drain of thousands', receiver.drain())
+      assert.deepEqual(inbox.all, numbers(3000))
+      assert.equal(loan.reader.credit, 0)
+    }
+  },
+  {
     title: 'answers the drain of a reader whose server does not say what it has',
     part: 'served-readers',
     async run(t) {
