@@ -70,6 +70,15 @@ export interface Config {
     readonly retries: number
   }
   /**
+   * MQTT sessions that outlive their connection.
+   */
+  readonly sessions: {
+    /**
+     * Whether publications with QoS 0 wait for a client that is away. Where they do not, they are dropped, and counted, when the client comes back.
+     */
+    readonly queueQos0: boolean
+  }
+  /**
    * What the gateway holds at the host for its clients.
    */
   readonly host: {

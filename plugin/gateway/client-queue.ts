@@ -1,12 +1,14 @@
 // A session that outlives its connection, as this connection has it: its filters with their granted QoS, and its queue.
 // Rule: what the client has not acknowledged stays with the host; when the connection ends it is written down before it goes back.
 
-import { BridgeError } from '../errors.js'
-import type { Delivery, Outcome } from '../host.js'
+import { AmqpError, BridgeError } from '../errors.js'
+import type { AmqpConnection, Delivery, Message, Outcome } from '../host.js'
 import { publishAddress } from '../messages/addresses.js'
+import { decodeAwayMark, encodeAwayMark } from '../messages/away-mark.js'
 import type { InFlightEntry } from '../messages/in-flight.js'
 import { decodePublication } from '../messages/publish.js'
 import type { Qos } from '../mqtt/packets.js'
+import { Outbox } from '../outbox.js'
 import type { Unacknowledged } from '../session/outbound.js'
 import type { SessionEvent } from '../session/types.js'
 import type { ClientIdentity, FilterSource } from './client-subscriptions.js'
@@ -39,6 +41,8 @@ export class ClientQueue implements FilterSource {
   readonly #list: InFlightList
   readonly #receiver: QueueReceiver
   #restored = false
+  /** until the mark comes */
+  #dropsQos0 = false
   /** somebody else has the session: nothing of it may be written any more */
   #over = false
 
@@ -53,9 +57,12 @@ export class ClientQueue implements FilterSource {
       ...{ space, log, address: this.#address },
       window: () => parts.options.values.receiveMaximum,
       graceMs: () => config().host.outageGraceMs,
-      onAttached: again => this.#attached(again),
+      onAttached: (connection, again) => this.#attached(connection, again),
       onDelivery: (delivery, settle) => this.#deliver(delivery, settle),
-      onLost: () => handle({ type: 'returned' }),
+      onLost: () => {
+        this.#dropsQos0 = false
+        handle({ type: 'returned' })
+      },
       onEnded: error => this.#ended(error)
     })
   }
@@ -70,16 +77,30 @@ export class ClientQueue implements FilterSource {
     this.#receiver.topUp()
   }
 
-  /** Gives back what was not acknowledged, when it is written down. Rejects where the host fails. */
+  /** Gives back what was not acknowledged, when it is written down. */
   async close(unacknowledged: readonly Unacknowledged[]): Promise<void> {
     await this.#receiver.stop()
     try {
       if (!this.#over && this.#restored && this.#receiver.attached) {
-        await this.#list.write(unacknowledged.filter(isEntry).map(({ id, packetId }) => ({ id, packetId })))
+        await this.#write(unacknowledged.filter(isEntry))
         for (const { delivery } of unacknowledged) delivery?.settle?.('failed')
       }
     } finally {
       await this.#receiver.close()
+    }
+  }
+
+  /** Without its record nothing is lost but the packet ids. */
+  async #write(unacknowledged: readonly InFlightEntry[]): Promise<void> {
+    try {
+      await this.#list.write(unacknowledged.map(({ id, packetId }) => ({ id, packetId })))
+    } catch (error) {
+      if (!(error instanceof AmqpError)) throw error
+      const { parts, identity } = this.#options
+      parts.log.warn(
+        { clientId: identity.clientId, err: error },
+        'what a client had in flight could not be written down'
+      )
     }
   }
 
@@ -107,18 +128,42 @@ export class ClientQueue implements FilterSource {
   /** The session stays. */
   remove(): void {}
 
-  async #attached(again: boolean): Promise<void> {
+  async #attached(connection: AmqpConnection, again: boolean): Promise<void> {
     const { handle, confirm, found } = this.#options
     if (again) await confirm()
     if (this.#restored) return
     const { sessionPresent, previousConnection } = found
     if (sessionPresent && previousConnection !== undefined)
       handle({ type: 'restored', inFlight: await this.#list.takeOver(previousConnection) })
+    if (sessionPresent) await this.#dropAway(connection)
     this.#restored = true
   }
 
+  /** What was queued while nobody was there, up to the mark, is not for this client where its QoS is 0. */
+  async #dropAway(connection: AmqpConnection): Promise<void> {
+    const { parts, identity } = this.#options
+    const { sessions, services } = parts.config()
+    if (sessions.queueQos0) return
+    const outbox = new Outbox(connection, this.#address)
+    const outcome = await outbox.send(encodeAwayMark(this.#address, identity.connection), services.timeoutMs)
+    await outbox.close()
+    this.#dropsQos0 = outcome.type === 'accepted'
+  }
+
+  #isMark(message: Message): boolean {
+    const { identity } = this.#options
+    const mark = decodeAwayMark(message, this.#address)
+    if (mark === identity.connection) this.#dropsQos0 = false
+    return mark !== undefined
+  }
+
   #deliver({ message, id, deliveryCount }: Delivery, settle: (outcome: Outcome) => void): void {
+    if (this.#isMark(message)) return settle(ACCEPTED)
     const publication = decodePublication(message, { address: this.#address, exact: false, deliveryCount })
+    if (this.#dropsQos0 && publication.qos === 0 && publication.retained !== true) {
+      this.#options.parts.counters.dropped[0].add(1)
+      return settle(ACCEPTED)
+    }
     this.#options.handle({
       type: 'delivery',
       delivery: {

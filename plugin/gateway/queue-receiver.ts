@@ -25,7 +25,7 @@ export interface QueueReceiverOptions {
   /** how long it may be without a link */
   readonly graceMs: () => number
   /** The link is there, and was not at the first attempt if `again`: resolves when deliveries may come. */
-  readonly onAttached: (again: boolean) => Promise<void>
+  readonly onAttached: (connection: AmqpConnection, again: boolean) => Promise<void>
   /** `settle` in place of the delivery's own. */
   readonly onDelivery: (delivery: Delivery, settle: (outcome: Outcome) => void) => void
   /** The link was lost, and what was not settled went back. */
@@ -103,7 +103,7 @@ export class QueueReceiver {
       }
     })
     try {
-      if (!this.#closed && lost === undefined) await onAttached(again)
+      if (!this.#closed && lost === undefined) await onAttached(connection, again)
     } catch (error) {
       if (lost === undefined) await receiver.close()
       throw error

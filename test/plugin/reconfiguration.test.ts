@@ -60,7 +60,10 @@ describe('a changed configuration', () => {
     }
     assert.ok(LIVE.length >= 10)
     for (const { path, schema } of LIVE) {
-      const values = [schema.minimum, schema.maximum ?? (schema.minimum ?? 0) + 1, schema.default]
+      const values =
+        schema.type === 'boolean'
+          ? [false, true]
+          : [schema.minimum, schema.maximum ?? (schema.minimum ?? 0) + 1, schema.default]
       for (const value of values) {
         assert.notEqual(value, undefined, path)
         await change(withOption(path, value))
@@ -178,6 +181,21 @@ describe('a changed configuration', () => {
       // the former one does not answer
       assert.equal(await next?.list(), 'accepted')
     },
+    'sessions.queueQos0': async () => {
+      await start()
+      const client = await gateway.connect('client', { clean: false })
+      await client.subscribe(['t', 1])
+      await client.disconnect()
+      await waitingFor(['old', 'new'])
+      await change(withOption('sessions.queueQos0', false))
+      const again = await gateway.openWith(connect({ clientId: 'client', clean: false }))
+      assert.equal((await again.next()).cmd, 'connack')
+      const publisher = await gateway.connect('publisher')
+      // what comes from now on is live
+      while (gateway.metric('mqtt_publications_dropped_total', { qos: '0' }) < 2) await publisher.untilPong()
+      publisher.send(publish('t', 'live'))
+      assert.equal((await again.nextPublish()).payload, 'live')
+    },
     'host.outageGraceMs': async () => {
       const links = new QueueLinks()
       await start({ mqtt: withOption('host.outageGraceMs', 3_600_000), wrap: links.wrap })
@@ -240,6 +258,14 @@ describe('a changed configuration', () => {
     for (let index = 0; index < count; index++) await publisher.publish('t', String(index))
     await publisher.disconnect()
     return client
+  }
+
+  /** Publications with QoS 0. */
+  async function waitingFor(payloads: readonly string[]): Promise<void> {
+    const publisher = await gateway.connect('publisher')
+    publisher.send(...payloads.map(payload => publish('t', payload)))
+    await publisher.untilPong()
+    await publisher.disconnect()
   }
 
   async function closedWith(reason: string, client: MqttSocket): Promise<void> {

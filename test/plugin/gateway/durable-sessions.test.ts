@@ -2,15 +2,19 @@
 
 import assert from 'node:assert/strict'
 import { AmqpError } from '../../../plugin/errors.js'
+import { publishAddress } from '../../../plugin/messages/addresses.js'
+import { encodeAwayMark } from '../../../plugin/messages/away-mark.js'
 import { encodeInFlight, IN_FLIGHT_STORE } from '../../../plugin/messages/in-flight.js'
 import { changedSpace, mqttOptions } from '../../fixtures/gateway.js'
-import { connect, puback } from '../../fixtures/mqtt-bytes.js'
+import { connect, puback, publish } from '../../fixtures/mqtt-bytes.js'
 import { QueueLinks } from '../../fixtures/queue-links.js'
 import { ServiceClient } from '../../fixtures/service-client.js'
 import { again, take, DurableScene } from './durable-scene.js'
 
 const takeoverTimeout = (takeoverTimeoutMs: number): object =>
   mqttOptions({ services: { takeoverTimeoutMs } })
+
+const QUEUE = publishAddress('x')
 
 describe('durable sessions at the gateway', () => {
   const scene = new DurableScene()
@@ -149,5 +153,73 @@ describe('durable sessions at the gateway', () => {
     await scene.send(gateway, '1')
     assert.equal((await client.nextPublish()).payload, '1')
     assert.deepEqual(await client.untilPong(), [])
+  })
+
+  it('drop what came with QoS 0 while their client was away, where it is configured so, and count it', async () => {
+    const gateway = await scene.start({ mqtt: mqttOptions({ sessions: { queueQos0: false } }) })
+    await (await scene.subscribed(gateway)).disconnect()
+    const amqp = await gateway.space.connect('service')
+    const sender = await amqp.openSender({ address: QUEUE })
+    // of a gateway that was killed before it came back to it
+    sender.send(encodeAwayMark(QUEUE, 'killed'))
+    const publisher = await gateway.connect('publisher')
+    publisher.send(publish('t/x', 'away 0'))
+    await publisher.publish('t/x', 'away 1')
+    publisher.send(publish('t/x', 'away 0 too'))
+    await publisher.untilPong()
+    const client = await scene.come(gateway, true)
+    assert.equal((await client.nextPublish()).payload, 'away 1')
+    while (gateway.metric('mqtt_publications_dropped_total', { qos: '0' }) < 2) await publisher.untilPong()
+    publisher.send(publish('t/x', 'live 0'))
+    assert.equal((await client.nextPublish()).payload, 'live 0')
+    assert.equal(gateway.metric('mqtt_publications_dropped_total', { qos: '0' }), 2)
+    await client.disconnect()
+    await amqp.close()
+  })
+
+  it('give back what they had where it cannot be written down, and warn', async () => {
+    const gateway = await scene.start({
+      wrap: space =>
+        changedSpace(space, {
+          store: async name => {
+            const store = await space.store(name)
+            if (name !== IN_FLIGHT_STORE) return store
+            const put = (): Promise<void> =>
+              Promise.reject(new AmqpError('amqp:internal-error', 'as the test wants'))
+            return {
+              put,
+              get: key => store.get(key),
+              delete: key => store.delete(key),
+              entries: prefix => store.entries(prefix)
+            }
+          }
+        })
+    })
+    const first = await scene.subscribed(gateway)
+    await scene.send(gateway, '1')
+    await take(first, 1)
+    const second = await scene.come(gateway, true)
+    assert.deepEqual(
+      (await take(second, 1)).map(({ payload, dup }) => [payload, dup]),
+      [['1', true]]
+    )
+    assert.deepEqual(
+      gateway.take('warn').map(({ message }) => message),
+      ['what a client had in flight could not be written down']
+    )
+  })
+
+  it('are kept for a client whose CONNECT was not clean, and go with one that is', async () => {
+    const [a, b] = [await scene.start(), await scene.start()]
+    const first = await scene.subscribed(a)
+    await scene.send(a, '1')
+    await take(first, 1)
+    const clean = await b.connect('x')
+    assert.deepEqual(await first.untilClosed(), [])
+    assert.deepEqual(await clean.untilPong(), [])
+    assert.deepEqual(await a.space.queues.list(QUEUE), [])
+    assert.deepEqual(await a.space.routes.list(QUEUE), [])
+    await clean.disconnect()
+    assert.deepEqual(await (await scene.come(a, false)).untilPong(), [])
   })
 })
