@@ -1,4 +1,5 @@
-// The scene of faults between processes: one has the broker and the data, two are gateways and two are Subscription Services that use it.
+// The scene of faults between processes: one has the broker and the data, two are gateways that use it, and two have the Subscription
+// Service, be they processes of their own or the gateways.
 // Rule: a process that is started again has the configuration and the ports that it had; nothing else is shared but the broker.
 
 import { writeFileSync } from 'node:fs'
@@ -7,6 +8,15 @@ import { AmqpClient } from '../../bench/amqp/client.js'
 import { Program, TemporaryDirectory, type ReadySpace } from '../fixtures/program.js'
 
 const SERVICE = { name: 'plugin', password: 'plugin secret' }
+
+/** what the gateways' processes are */
+export interface Shape {
+  readonly name: string
+  readonly gateways: string
+}
+
+export const APART: Shape = { name: 'with the services in processes of their own', gateways: 'gateway' }
+export const TOGETHER: Shape = { name: 'each with a service in it', gateways: 'gateway,subscription' }
 
 export interface ServiceTimes {
   readonly timeoutMs: number
@@ -50,9 +60,11 @@ export class Cluster {
   readonly owner: Member
   readonly gateways: readonly [Member, Member]
   readonly services: readonly [Member, Member]
+  /** those that use the broker */
+  readonly users: ReadonlySet<Member>
   readonly #directory = new TemporaryDirectory()
 
-  private constructor(times: ServiceTimes) {
+  private constructor(times: ServiceTimes, shape: Shape) {
     const owner = this.#file('owner', {})
     const data = join(this.#directory.path, 'data')
     this.owner = new Member(
@@ -63,7 +75,7 @@ export class Cluster {
     const broker = (): string[] => ['--config', mqtt, '--host', `amqp://127.0.0.1:${this.owner.port}`]
     const gateway = (): Member =>
       new Member(
-        port => [...broker(), '--roles', 'gateway', '--mqtt-port', String(port)],
+        port => [...broker(), '--roles', shape.gateways, '--mqtt-port', String(port)],
         space => space.mqtt[0]
       )
     const service = (): Member =>
@@ -72,17 +84,18 @@ export class Cluster {
         () => undefined
       )
     this.gateways = [gateway(), gateway()]
-    this.services = [service(), service()]
+    this.services = shape === APART ? [service(), service()] : this.gateways
+    this.users = new Set([...this.services, ...this.gateways])
   }
 
   /** All of them run, and the first service is the active one. */
-  static async open(times: ServiceTimes): Promise<Cluster> {
-    const cluster = new Cluster(times)
-    const { owner, gateways, services } = cluster
+  static async open(times: ServiceTimes, shape = APART): Promise<Cluster> {
+    const cluster = new Cluster(times, shape)
+    const [first, ...rest] = cluster.users
     try {
-      await owner.start()
-      await services[0].start()
-      await Promise.all([services[1], ...gateways].map(member => member.start()))
+      await cluster.owner.start()
+      await first?.start()
+      await Promise.all(rest.map(member => member.start()))
       return cluster
     } catch (error) {
       await cluster.close()
@@ -97,7 +110,7 @@ export class Cluster {
 
   /** Ends them all and removes the data. */
   async close(): Promise<void> {
-    await Promise.all([this.owner, ...this.gateways, ...this.services].map(member => member.kill()))
+    await Promise.all([this.owner, ...this.users].map(member => member.kill()))
     this.#directory.remove()
   }
 

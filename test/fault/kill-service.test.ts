@@ -14,7 +14,7 @@ import { storedBefore } from './verdict.js'
 
 const QUEUE = 'ledger'
 /** acknowledgements before the fault */
-const MOST = 1500
+const MOST = 800
 const ACTIVE = 'the subscription service is active now'
 const STANDS_BY = 'another subscription service is active: this one stands by'
 
