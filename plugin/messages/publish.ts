@@ -14,8 +14,8 @@ export const UID = 'x-opt-mqtt-uid'
 export const DUP = 'x-opt-mqtt-dup'
 export const CLIENT_ID = 'x-opt-mqtt-client-id'
 export const PAYLOAD_FORMAT = 'x-opt-mqtt-payload-format'
-const ORIGIN = 'x-opt-ORIG-ADDRESS'
-const ARTEMIS_ORIGIN = '_AMQ_ORIG_ADDRESS'
+export const ORIGIN = 'x-opt-ORIG-ADDRESS'
+export const ARTEMIS_ORIGIN = '_AMQ_ORIG_ADDRESS'
 const ARTEMIS_QOS = 'mqtt.qos.level'
 
 const NO_APPLICATION_PROPERTIES: ReadonlyMap<string, AmqpValue> = new Map()

@@ -4,6 +4,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { AddressSpace, ServedLink } from '../host.js'
 import { publishAddress } from '../messages/addresses.js'
+import { deleteInFlight, IN_FLIGHT_STORE } from '../messages/in-flight.js'
 import type { DeliveryPath } from '../messages/requests.js'
 import type { Qos } from '../mqtt/packets.js'
 import { NOBODY, type Holder, type SubscriptionRecords } from './subscription-records.js'
@@ -19,6 +20,10 @@ export interface ClientSession {
   holder: Holder
   /** the connection whose LIST made the session */
   readonly madeBy: string | undefined
+  /** filters whose retained messages the session's queue does not have yet, not all of them */
+  readonly owed: Set<string>
+  /** since when nobody has received from its queue, ms since 1970; undefined: somebody may */
+  leftAt?: number | undefined
   /** of an inbox session: the link of its gateway */
   link?: ServedLink | undefined
 }
@@ -39,19 +44,31 @@ const remembered = (connections: readonly (string | undefined)[]): readonly stri
 export class ClientSessions {
   readonly #space: AddressSpace
   readonly #records: SubscriptionRecords
+  readonly #onRemoving: (clientId: string) => void
   readonly #sessions = new Map<string, ClientSession>()
 
-  constructor(space: AddressSpace, records: SubscriptionRecords) {
+  /** `onRemoving`: a session is going away with all that it has. */
+  constructor(
+    space: AddressSpace,
+    records: SubscriptionRecords,
+    onRemoving: (clientId: string) => void = () => undefined
+  ) {
     this.#space = space
     this.#records = records
+    this.#onRemoving = onRemoving
   }
 
   /** Reads the records, and makes again what a crash kept from being made. */
-  async recover(unreadable: (key: string) => void): Promise<void> {
-    for (const [clientId, { filters, holder }] of await this.#records.load(unreadable)) {
-      this.#sessions.set(clientId, { delivery: 'queue', filters, holder, madeBy: undefined })
+  async recover(): Promise<void> {
+    for (const [clientId, session] of await this.#records.load()) {
+      this.#sessions.set(clientId, { delivery: 'queue', madeBy: undefined, ...session })
       await this.establish(clientId)
     }
+  }
+
+  /** Sessions whose queues do not have all the retained messages that were asked for. */
+  get owing(): readonly (readonly [clientId: string, filters: ReadonlySet<string>])[] {
+    return [...this.#sessions].flatMap(([clientId, { owed }]) => (owed.size > 0 ? [[clientId, owed]] : []))
   }
 
   get durableCount(): number {
@@ -66,7 +83,8 @@ export class ClientSessions {
 
   /** A session that dies with its connection: nothing is made for it. */
   openInbox(clientId: string, holder: Holder, link: ServedLink): void {
-    this.#sessions.set(clientId, { delivery: 'inbox', filters: new Map(), holder, madeBy: undefined, link })
+    const [filters, owed] = [new Map<string, Qos>(), new Set<string>()]
+    this.#sessions.set(clientId, { delivery: 'inbox', filters, owed, holder, madeBy: undefined, link })
   }
 
   /** A durable session with its queue; one that is there stays as it is, but for who has it. */
@@ -81,6 +99,7 @@ export class ClientSessions {
     const session: ClientSession = {
       delivery: 'queue',
       filters: new Map(),
+      owed: new Set(),
       holder,
       madeBy: holder.connection
     }
@@ -122,15 +141,18 @@ export class ClientSessions {
     await Promise.all([...session.filters.keys()].map(filter => this.#space.routes.add({ filter, queue })))
   }
 
+  /** `owed`: the retained messages of these filters are to come into the session's queue. */
   async subscribe(
     clientId: string,
     session: ClientSession,
-    filters: ReadonlyMap<string, Qos>
+    filters: ReadonlyMap<string, Qos>,
+    owed: boolean
   ): Promise<void> {
     const queue = publishAddress(clientId)
     const routed = [...filters].map(async ([filter, qos]) => {
       if (session.delivery === 'queue') {
-        await this.#records.putFilter(clientId, filter, qos)
+        if (owed) session.owed.add(filter)
+        await this.#records.putFilter(clientId, filter, qos, session.owed.has(filter))
         await this.#space.routes.add({ filter, queue })
       }
       session.filters.set(filter, qos)
@@ -148,19 +170,32 @@ export class ClientSessions {
         await this.#records.deleteFilter(clientId, filter)
       }
       session.filters.delete(filter)
+      session.owed.delete(filter)
     }
+  }
+
+  /** The session's queue has the retained messages of these filters. */
+  async filled(clientId: string, session: ClientSession, filters: Iterable<string>): Promise<void> {
+    const done = [...filters].map(async filter => {
+      const qos = session.filters.get(filter)
+      if (qos === undefined || !session.owed.delete(filter)) return
+      await this.#records.putFilter(clientId, filter, qos, false)
+    })
+    await Promise.all(done)
   }
 
   /** Removes the session with all that was made for it. */
   async remove(clientId: string): Promise<void> {
     const session = this.#sessions.get(clientId)
     if (session === undefined) return
+    this.#onRemoving(clientId)
     if (session.delivery === 'queue') {
       const queue = publishAddress(clientId)
       await Promise.all(
         [...session.filters.keys()].map(filter => this.#space.routes.remove({ filter, queue }))
       )
       await this.#space.queues.delete(queue)
+      await deleteInFlight(await this.#space.store(IN_FLIGHT_STORE), clientId)
       await this.#records.deleteSession(clientId, session.filters.keys())
     }
     this.#sessions.delete(clientId)

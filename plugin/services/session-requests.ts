@@ -17,6 +17,7 @@ import { Outbox } from '../outbox.js'
 import { heldBy, type ClientSession, type ClientSessions } from './client-sessions.js'
 import type { ClientTurns } from './client-turns.js'
 import { badFilters, filtersRefused, superseded } from './request-checks.js'
+import type { Replays } from './replays.js'
 import { NOBODY, type Holder } from './subscription-records.js'
 import type { Takeovers } from './takeovers.js'
 
@@ -28,6 +29,7 @@ export interface SessionRequestsOptions {
   readonly connection: AmqpConnection
   readonly turns: ClientTurns
   readonly takeovers: Takeovers
+  readonly replays: Replays
   readonly config: () => Config
   readonly log: Logger
 }
@@ -116,6 +118,7 @@ export class SessionRequests {
       await this.#sessions.announceNext(clientId, session, connection)
       await this.#end(clientId, session, current)
     }
+    if (connection !== current) this.#options.replays.end(clientId, false)
     return heldBy(session?.holder ?? NOBODY, connection, replyTo)
   }
 
@@ -133,7 +136,9 @@ export class SessionRequests {
   }
 
   async #subscribe(request: SubscribeRequest): Promise<void> {
-    const { clientId, connection, delivery, partial } = request
+    const { clientId, connection, delivery, partial, replayTo, packetId } = request
+    const { replays } = this.#options
+    replays.check(clientId)
     const session = this.#current(clientId, connection)
     if (session === undefined && delivery === 'inbox') {
       throw new AmqpError(
@@ -146,13 +151,18 @@ export class SessionRequests {
     const good = new Map([...request.filters].filter(([filter]) => !bad.has(filter)))
     const taker =
       session ?? (await this.#sessions.openDurable(clientId, heldBy(NOBODY, connection, undefined)))
-    await this.#sessions.subscribe(clientId, taker, good)
+    // copies for a session that dies with its connection have no queue to go to
+    const copies = replayTo !== undefined || taker.delivery === 'queue'
+    await this.#sessions.subscribe(clientId, taker, good, copies && replayTo === undefined)
+    if (copies) replays.start({ clientId, filters: good.keys(), replayTo, packetId })
     if (bad.size > 0) throw filtersRefused(bad)
   }
 
   async #unsubscribe({ clientId, connection, filters }: UnsubscribeRequest): Promise<void> {
     const session = this.#current(clientId, connection)
-    if (session !== undefined) await this.#sessions.unsubscribe(clientId, session, filters)
+    if (session === undefined) return
+    await this.#sessions.unsubscribe(clientId, session, filters)
+    this.#options.replays.left(clientId, filters)
   }
 
   /** The session of a request that may act for it: a former connection, and one that waits, change nothing. */

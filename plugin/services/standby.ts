@@ -10,7 +10,6 @@ import { SubscriptionService, type SubscriptionServiceOptions } from './subscrip
 /** ms between attempts */
 const MIN_DELAY_MS = 20
 const MAX_DELAY_MS = 500
-const STANDS_BY = 'another subscription service is active: this one stands by'
 
 export interface StandbyOptions extends SubscriptionServiceOptions {
   readonly metrics: SpaceMetrics
@@ -33,7 +32,7 @@ export class SubscriptionStandby {
   static async start(options: StandbyOptions): Promise<SubscriptionStandby> {
     const standby = new SubscriptionStandby(options)
     if (await standby.#activate()) return standby
-    options.log.info({}, STANDS_BY)
+    standby.#tell()
     standby.#waiting = standby.#standBy()
     return standby
   }
@@ -46,6 +45,10 @@ export class SubscriptionStandby {
     const active = this.#active
     this.#active = undefined
     await active?.stop()
+  }
+
+  #tell(): void {
+    this.#options.log.info({}, 'another subscription service is active: this one stands by')
   }
 
   /** False where another one is active. */
@@ -90,7 +93,7 @@ export class SubscriptionStandby {
       if (this.#stopped) return
       try {
         if (await this.#activate()) return log.info({}, 'the subscription service is active now')
-        if (told !== undefined) log.info({}, STANDS_BY)
+        if (told !== undefined) this.#tell()
         told = undefined
       } catch (error) {
         const why = error instanceof AmqpError ? error.condition : String(error)

@@ -1,9 +1,12 @@
 // The Subscription Service's durable state: which durable sessions there are, which connection has each, and its filters.
-// Rule: a record is written before what it stands for is made, and removed after that is gone; so a restart finds all of it.
+// Rule: a record is written before what it stands for is made, and removed after that is gone; so a restart finds all of it. What
+// cannot be read is set aside: a session is there by its key alone, a filter is not.
 
 import type { AmqpValue, KeyedStore, Message } from '../host.js'
 import { decodeClientId, encodeClientId } from '../messages/addresses.js'
 import type { Qos } from '../mqtt/packets.js'
+import { isValidTopicFilter } from '../mqtt/topic.js'
+import type { DamagedRecords } from './damaged-records.js'
 
 /** Name of the store; its keys are `session/<id>` and `filter/<id>/<topic filter>` with the id encoded. */
 export const SUBSCRIPTION_STORE = 'subscriptions'
@@ -24,7 +27,11 @@ export const NOBODY: Holder = { connection: undefined, control: undefined, forme
 
 export interface SessionRecord {
   readonly holder: Holder
+  /** since when nobody has received from its queue, ms since 1970; undefined: somebody may */
+  readonly leftAt: number | undefined
   readonly filters: Map<string, Qos>
+  /** filters whose retained messages its queue does not have yet, not all of them */
+  readonly owed: Set<string>
 }
 
 const NOTHING: ReadonlyMap<string, AmqpValue> = new Map()
@@ -43,36 +50,53 @@ const record = (value: ReadonlyMap<AmqpValue, AmqpValue>): Message => ({
 
 export class SubscriptionRecords {
   readonly #store: KeyedStore
+  readonly #damaged: DamagedRecords
 
-  constructor(store: KeyedStore) {
+  constructor(store: KeyedStore, damaged: DamagedRecords) {
     this.#store = store
+    this.#damaged = damaged
   }
 
-  /** All sessions with their filters; `unreadable` gets the key of a record that says nothing. */
-  async load(unreadable: (key: string) => void): Promise<Map<string, SessionRecord>> {
+  /** All sessions with their filters. */
+  async load(): Promise<Map<string, SessionRecord>> {
     const sessions = new Map<string, SessionRecord>()
     for await (const [key, value] of this.#store.entries('session/')) {
       const clientId = decodeClientId(key.slice('session/'.length))
-      if (clientId === undefined) unreadable(key)
-      else sessions.set(clientId, { holder: holderOf(value), filters: new Map() })
+      const fields = fieldsOf(value)
+      if (clientId === undefined || fields === undefined) await this.#setAside(key, value)
+      if (clientId === undefined) continue
+      const holder = fields === undefined ? NOBODY : holderOf(fields)
+      if (fields === undefined) await this.putSession(clientId, holder)
+      const leftAt = numberOf(fields?.get('left-at'))
+      sessions.set(clientId, { holder, leftAt, filters: new Map(), owed: new Set() })
     }
     for await (const [key, value] of this.#store.entries('filter/')) {
       const [, encoded = '', ...levels] = key.split('/')
-      const clientId = decodeClientId(encoded)
-      const qos = qosOf(value)
-      const filters = clientId === undefined ? undefined : sessions.get(clientId)?.filters
-      if (filters === undefined || qos === undefined) unreadable(key)
-      else filters.set(levels.join('/'), qos)
+      const filter = levels.join('/')
+      const fields = fieldsOf(value)
+      const qos = qosOf(fields?.get('qos'))
+      const session = sessions.get(decodeClientId(encoded) ?? '')
+      if (session === undefined || qos === undefined || !isValidTopicFilter(filter)) {
+        await this.#setAside(key, value)
+        continue
+      }
+      session.filters.set(filter, qos)
+      if (fields?.get('owed') === true) session.owed.add(filter)
     }
     return sessions
   }
 
-  putSession(clientId: string, { connection, control, former, next }: Holder): Promise<void> {
+  putSession(
+    clientId: string,
+    { connection, control, former, next }: Holder,
+    leftAt?: number
+  ): Promise<void> {
     const fields = new Map<string, AmqpValue>()
     if (connection !== undefined) fields.set('connection', connection)
     if (control !== undefined) fields.set('control', control)
     if (former.length > 0) fields.set('former', former)
     if (next !== undefined) fields.set('next', next)
+    if (leftAt !== undefined) fields.set('left-at', leftAt)
     return this.#store.put(sessionKey(clientId), record(fields))
   }
 
@@ -81,28 +105,37 @@ export class SubscriptionRecords {
     await this.#store.delete(sessionKey(clientId))
   }
 
-  putFilter(clientId: string, filter: string, qos: Qos): Promise<void> {
-    return this.#store.put(filterKey(clientId, filter), record(new Map([['qos', qos]])))
+  /** `owed`: the session's queue does not have the retained messages yet. */
+  putFilter(clientId: string, filter: string, qos: Qos, owed: boolean): Promise<void> {
+    const fields = new Map<string, AmqpValue>([['qos', qos]])
+    if (owed) fields.set('owed', true)
+    return this.#store.put(filterKey(clientId, filter), record(fields))
   }
 
   deleteFilter(clientId: string, filter: string): Promise<void> {
     return this.#store.delete(filterKey(clientId, filter))
   }
+
+  async #setAside(key: string, value: Message): Promise<void> {
+    await this.#damaged.keep(SUBSCRIPTION_STORE, key, value)
+    await this.#store.delete(key)
+  }
 }
 
-const fieldOf = ({ body }: Message, name: string): AmqpValue | undefined =>
-  body.type === 'value' && body.value instanceof Map
-    ? (body.value as Map<AmqpValue, AmqpValue>).get(name)
-    : undefined
+type Fields = ReadonlyMap<AmqpValue, AmqpValue>
+
+function fieldsOf({ body }: Message): Fields | undefined {
+  return body.type === 'value' && body.value instanceof Map ? (body.value as Fields) : undefined
+}
 
 const isText = (value: AmqpValue | undefined): value is string => typeof value === 'string'
 
-function holderOf(value: Message): Holder {
+function holderOf(fields: Fields): Holder {
   const text = (name: string): string | undefined => {
-    const field = fieldOf(value, name)
+    const field = fields.get(name)
     return isText(field) ? field : undefined
   }
-  const former = fieldOf(value, 'former')
+  const former = fields.get('former')
   return {
     connection: text('connection'),
     control: text('control'),
@@ -111,7 +144,8 @@ function holderOf(value: Message): Holder {
   }
 }
 
-function qosOf(message: Message): Qos | undefined {
-  const value = fieldOf(message, 'qos')
-  return value === 0 || value === 1 || value === 2 ? value : undefined
-}
+const numberOf = (value: AmqpValue | undefined): number | undefined =>
+  typeof value === 'number' ? value : undefined
+
+const qosOf = (value: AmqpValue | undefined): Qos | undefined =>
+  value === 0 || value === 1 || value === 2 ? value : undefined

@@ -7,12 +7,10 @@ import { AmqpError, CONDITIONS } from '../errors.js'
 import type { AddressSpace, Closeable, Delivery, LinkClosed, Logger, Outcome, ServedLink } from '../host.js'
 import { SUBSCRIPTION_SERVICE_ADDRESSES } from '../messages/addresses.js'
 import { decodeRequest, type SubscriptionRequest } from '../messages/requests.js'
-import { ServiceConnection } from '../service-connection.js'
-import { ClientSessions } from './client-sessions.js'
 import { ClientTurns } from './client-turns.js'
 import { authorize } from './request-checks.js'
+import { closeParts, makeParts, type ServiceParts } from './service-parts.js'
 import { SessionRequests, Stopping } from './session-requests.js'
-import { SubscriptionRecords, SUBSCRIPTION_STORE } from './subscription-records.js'
 import { Takeovers } from './takeovers.js'
 
 /** Requests of one link that are not answered yet; those that wait for a takeover count, too. */
@@ -26,32 +24,22 @@ export interface SubscriptionServiceOptions {
 
 export class SubscriptionService {
   readonly #options: SubscriptionServiceOptions
-  readonly #sessions: ClientSessions
-  readonly #connection: ServiceConnection
+  readonly #parts: ServiceParts
   readonly #turns: ClientTurns
   readonly #takeovers: Takeovers
   readonly #requests: SessionRequests
   readonly #served: Closeable[] = []
   #stopping = false
 
-  private constructor(
-    options: SubscriptionServiceOptions,
-    sessions: ClientSessions,
-    connection: ServiceConnection,
-    turns: ClientTurns
-  ) {
-    this.#options = options
-    this.#sessions = sessions
-    this.#connection = connection
-    this.#turns = turns
-    this.#takeovers = new Takeovers(
-      connection,
-      options.log,
-      () => options.config().services.takeoverTimeoutMs
-    )
+  private constructor(options: SubscriptionServiceOptions, parts: ServiceParts, turns: ClientTurns) {
     const { config, log } = options
+    this.#options = options
+    this.#parts = parts
+    this.#turns = turns
+    this.#takeovers = new Takeovers(parts.connection, log, () => config().services.takeoverTimeoutMs)
+    const { sessions, connection, replays } = parts
     const takeovers = this.#takeovers
-    this.#requests = new SessionRequests({ sessions, connection, turns, takeovers, config, log })
+    this.#requests = new SessionRequests({ sessions, connection, turns, takeovers, replays, config, log })
   }
 
   /**
@@ -60,18 +48,15 @@ export class SubscriptionService {
    */
   static async start(options: SubscriptionServiceOptions, onLost: () => void): Promise<SubscriptionService> {
     const { space, log } = options
-    const sessions = new ClientSessions(space, new SubscriptionRecords(await space.store(SUBSCRIPTION_STORE)))
     let recovered: (() => void) | undefined
     const turns = new ClientTurns(new Promise(resolve => (recovered = resolve)))
-    const connection = await ServiceConnection.open(space)
-    const service = new SubscriptionService(options, sessions, connection, turns)
+    const parts = await makeParts(space, log, (clientId, filters) => service.#onFilled(clientId, filters))
+    const service: SubscriptionService = new SubscriptionService(options, parts, turns)
     const onLink = (link: ServedLink): void => service.#onLink(link)
     try {
       for (const address of SUBSCRIPTION_SERVICE_ADDRESSES)
         service.#served.push(await space.serve(address, onLink, onLost))
-      await sessions.recover(key =>
-        log.error({ key }, 'a subscription record cannot be read and was left alone')
-      )
+      await service.#recover()
     } catch (error) {
       recovered?.()
       await service.stop()
@@ -82,7 +67,7 @@ export class SubscriptionService {
   }
 
   get durableCount(): number {
-    return this.#sessions.durableCount
+    return this.#parts.sessions.durableCount
   }
 
   /** Finishes the request of each client that acts now, then lets the addresses go: others are asked again of the next service. */
@@ -91,7 +76,31 @@ export class SubscriptionService {
     this.#takeovers.stop()
     await this.#turns.idle()
     await Promise.all(this.#served.map(served => served.close()))
-    await this.#connection.close()
+    await closeParts(this.#parts)
+  }
+
+  async #recover(): Promise<void> {
+    const { sessions, feed, replays } = this.#parts
+    await feed.open()
+    await sessions.recover()
+    for (const [clientId, filters] of sessions.owing) replays.start({ clientId, filters })
+  }
+
+  #onFilled(clientId: string, filters: ReadonlySet<string>): void {
+    const { sessions, replays } = this.#parts
+    this.#turns.take(clientId, undefined, async () => {
+      const session = sessions.get(clientId)
+      if (session === undefined || this.#stopping) return
+      const filled = [...filters].filter(filter => !replays.isFilling(clientId, filter))
+      try {
+        await sessions.filled(clientId, session, filled)
+      } catch (error) {
+        this.#options.log.warn(
+          { clientId, err: error },
+          'a replay is over and could not be noted: it is repeated'
+        )
+      }
+    })
   }
 
   #onLink(link: ServedLink): void {
@@ -105,9 +114,10 @@ export class SubscriptionService {
   /** With the link of its gateway an inbox session is gone, unless it is announced again. */
   #onLinkClosed(link: ServedLink, { cause }: LinkClosed): void {
     if (this.#stopping || cause === 'orphaned') return // the next one is told again
-    for (const clientId of this.#sessions.announcedOver(link)) {
+    const { sessions } = this.#parts
+    for (const clientId of sessions.announcedOver(link)) {
       this.#turns.take(clientId, undefined, async () => {
-        if (this.#sessions.get(clientId)?.link === link) await this.#sessions.remove(clientId)
+        if (sessions.get(clientId)?.link === link) await sessions.remove(clientId)
       })
     }
   }

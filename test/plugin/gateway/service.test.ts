@@ -179,7 +179,7 @@ describe('the gateway and its Subscription Service', () => {
     const outcome = await outbox.send(request, 1000)
     assert.ok(outcome.type === 'rejected')
     assert.equal(outcome.condition, 'amqp:not-allowed')
-    assert.deepEqual(await gateway.space.queues.list('$mqtt.'), [])
+    assert.deepEqual(await gateway.space.queues.list('$mqtt.to.'), [])
     assert.equal(gateway.metric('mqtt_durable_sessions'), 0)
     await connection.close()
   })

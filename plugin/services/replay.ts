@@ -1,0 +1,194 @@
+// One replay: copies of the retained messages that some filters of a client match, to one address.
+// Rule: paced by credit, and without it neither a turn at the store nor a page of it is held. Into a session's queue, where newer
+// publications come live, copies are sent until the last message of each topic is the newest:
+// a copy may be older than what came live before it if its topic changed between the read and a marker that was sent after the copy.
+// Then it is sent again, unless the topic changed once more after that marker: that publication comes live, after the copy.
+
+import { randomBytes } from 'node:crypto'
+import type { AmqpConnection, Message } from '../host.js'
+import { retainedCopy } from '../messages/retained.js'
+import { PacedSender } from './paced-sender.js'
+import type { ReadingTurns } from './reading-turns.js'
+import type { ReplayPlan } from './replay-plan.js'
+import type { RetainedFeed } from './retained-feed.js'
+import type { RetainedMessages } from './retained-messages.js'
+
+/** Without credit for longer, a replay gives its turn to others, ms. */
+const STALL_MS = 20
+/** Topics without a wildcard that are read in one go. */
+const PART_TOPICS = 500
+/** Topics that may change in one go; more of them, and it is done again. */
+const MAX_CHANGED = 10_000
+const UID_BYTES = 16
+
+export interface ReplaySources {
+  readonly connection: AmqpConnection
+  readonly feed: RetainedFeed
+  readonly messages: RetainedMessages
+  readonly turns: ReadingTurns
+}
+
+/** Where copies go. */
+export interface ReplayTarget {
+  readonly address: string
+  /** after the last copy; undefined: a session's own queue, where publications come live */
+  readonly marker?: Message | undefined
+}
+
+/** Where a reading goes on: behind this topic. */
+interface Place {
+  readonly after: string | undefined
+}
+
+/** Nobody wants it any more. */
+export class ReplayAborted extends Error {}
+
+export class Replay {
+  readonly plan: ReplayPlan
+  readonly target: ReplayTarget
+  readonly #sources: ReplaySources
+  #sender: PacedSender | undefined
+  #changed = new Set<string>()
+  #aborted: ReplayAborted | undefined
+
+  constructor(sources: ReplaySources, plan: ReplayPlan, target: ReplayTarget) {
+    this.#sources = sources
+    this.plan = plan
+    this.target = target
+  }
+
+  /** Resolves when all copies were accepted. Rejects with AmqpError where the address is gone, with ReplayAborted after abort(). */
+  async run(): Promise<void> {
+    const { connection, feed } = this.#sources
+    await feed.passed()
+    this.#goOn()
+    const sender = await PacedSender.open(connection, this.target.address)
+    this.#sender = sender
+    try {
+      this.#goOn()
+      await (this.target.marker === undefined ? this.#fill(sender) : this.#copyAll(sender))
+      if (this.target.marker !== undefined && (await sender.ready())) sender.send(this.target.marker)
+      await sender.flushed()
+    } finally {
+      await sender.close()
+    }
+  }
+
+  abort(): void {
+    this.#aborted = new ReplayAborted('the replay was aborted')
+    this.#sender?.fail(this.#aborted)
+  }
+
+  #goOn(): void {
+    if (this.#aborted !== undefined) throw this.#aborted
+  }
+
+  /** Copies into a queue: while they are read, it is known what changes. */
+  async #fill(sender: PacedSender): Promise<void> {
+    const unwatch = this.#sources.messages.watch(topic => {
+      if (this.#changed.size <= MAX_CHANGED && this.plan.matches(topic)) this.#changed.add(topic)
+    })
+    try {
+      await this.#copyAll(sender)
+    } finally {
+      unwatch()
+    }
+  }
+
+  async #copyAll(sender: PacedSender): Promise<void> {
+    const { topics, prefixes } = this.plan
+    for (let i = 0; i < topics.length; i += PART_TOPICS) {
+      await this.#part(sender, async () => {
+        for (const topic of topics.slice(i, i + PART_TOPICS)) await this.#copy(sender, topic)
+      })
+    }
+    for (const prefix of prefixes) await this.#copyRange(sender, prefix)
+  }
+
+  async #copyRange(sender: PacedSender, prefix: string): Promise<void> {
+    const { turns } = this.#sources
+    let place: Place | undefined = { after: undefined }
+    while (place !== undefined) {
+      const from: Place = place
+      await sender.ready()
+      place = await this.#part(sender, () =>
+        turns.take(turn => this.#read(sender, prefix, from, turn.isOver))
+      )
+    }
+  }
+
+  /** Sends some copies; for a queue again and again, until the last message of each of their topics is the newest. */
+  async #part<T>(sender: PacedSender, send: () => Promise<T>): Promise<T> {
+    for (;;) {
+      this.#changed = new Set()
+      const sent = await send()
+      if (this.target.marker !== undefined || (await this.#renew(sender))) return sent
+    }
+  }
+
+  /** False where more has changed than is known. */
+  async #renew(sender: PacedSender): Promise<boolean> {
+    const { feed } = this.#sources
+    let stale = await this.#changedAfter(sender)
+    while (stale !== undefined && stale.size > 0) {
+      await feed.passed()
+      const changed = this.#takeChanged()
+      if (changed === undefined) return false
+      const sent = [...stale].filter(topic => !changed.has(topic))
+      for (const topic of sent) await this.#copy(sender, topic)
+      const since = await this.#changedAfter(sender)
+      stale = since && new Set(sent.filter(topic => since.has(topic)))
+    }
+    return stale !== undefined
+  }
+
+  /** What has changed since it was asked last, until a marker passed after all copies. */
+  async #changedAfter(sender: PacedSender): Promise<ReadonlySet<string> | undefined> {
+    await sender.flushed()
+    await this.#sources.feed.passed()
+    return this.#takeChanged()
+  }
+
+  /** undefined: too much. */
+  #takeChanged(): ReadonlySet<string> | undefined {
+    this.#goOn()
+    const changed = this.#changed
+    this.#changed = new Set()
+    return changed.size > MAX_CHANGED ? undefined : changed
+  }
+
+  async #copy(sender: PacedSender, topic: string): Promise<void> {
+    if (!this.plan.matches(topic)) return
+    await sender.ready()
+    const record = await this.#sources.messages.get(topic)
+    this.#goOn()
+    // changed since then: what came live is the newest, or it is sent after the next marker
+    if (record !== undefined && !this.#changed.has(topic)) this.#send(sender, record)
+  }
+
+  /** Where to go on in another turn; undefined: the end was reached. */
+  async #read(
+    sender: PacedSender,
+    prefix: string,
+    from: Place,
+    isOver: () => boolean
+  ): Promise<Place | undefined> {
+    let place = from
+    for await (const [topic, record] of this.#sources.messages.entries(prefix, from.after)) {
+      this.#goOn()
+      if (this.plan.matches(topic) && !this.#changed.has(topic)) {
+        if (!(await sender.ready(STALL_MS))) return place
+        // what was read may have changed while it waited
+        if (!this.#changed.has(topic)) this.#send(sender, record)
+      }
+      place = { after: topic }
+      if (isOver()) return place
+    }
+    return undefined
+  }
+
+  #send(sender: PacedSender, record: Message): void {
+    const { marker } = this.target
+    sender.send(retainedCopy(record, randomBytes(UID_BYTES), marker === undefined))
+  }
+}

@@ -1,0 +1,94 @@
+// The retained messages of one address space, in the host's store under their topics.
+// Rule: what has expired is not there, and is deleted when it is met, unless something newer is on its way to its place. What is
+// no record is set aside: moved to where nobody reads it, and reported.
+
+import type { KeyedStore, Logger, Message } from '../host.js'
+import { isExpired, isRetainedRecord, RETAINED_STORE, type RetainedUpdate } from '../messages/retained.js'
+import type { DamagedRecords } from './damaged-records.js'
+
+export interface RetainedMessagesOptions {
+  readonly store: KeyedStore
+  readonly damaged: DamagedRecords
+  readonly log: Logger
+  /** ms since 1970 */
+  readonly now: () => number
+}
+
+export class RetainedMessages {
+  readonly #options: RetainedMessagesOptions
+  /** writes that are under way, by topic */
+  readonly #writing = new Map<string, number>()
+  /** what is looked at again, to be removed */
+  readonly #clearing = new Set<string>()
+  readonly #watchers = new Set<(topic: string) => void>()
+
+  constructor(options: RetainedMessagesOptions) {
+    this.#options = options
+  }
+
+  /** Resolves when it is durable. Updates of one topic keep their order. */
+  async apply({ topic, record }: RetainedUpdate): Promise<void> {
+    const { store } = this.#options
+    this.#clearing.delete(topic)
+    this.#writing.set(topic, (this.#writing.get(topic) ?? 0) + 1)
+    try {
+      await (record === undefined ? store.delete(topic) : store.put(topic, record))
+    } finally {
+      const left = (this.#writing.get(topic) ?? 1) - 1
+      if (left > 0) this.#writing.set(topic, left)
+      else this.#writing.delete(topic)
+      for (const watcher of this.#watchers) watcher(topic)
+    }
+  }
+
+  /** Calls `watcher` with each topic whose update is durable, or has failed; what is called ends that. */
+  watch(watcher: (topic: string) => void): () => void {
+    this.#watchers.add(watcher)
+    return () => void this.#watchers.delete(watcher)
+  }
+
+  async get(topic: string): Promise<Message | undefined> {
+    const record = await this.#options.store.get(topic)
+    return record !== undefined && this.#isGood(topic, record) ? record : undefined
+  }
+
+  /** Topics that begin with `prefix` and come after `after`, in the order of their UTF-8 bytes. */
+  async *entries(
+    prefix: string,
+    after?: string
+  ): AsyncGenerator<readonly [topic: string, record: Message], void> {
+    for await (const [topic, record] of this.#options.store.entries(prefix, after))
+      if (this.#isGood(topic, record)) yield [topic, record]
+  }
+
+  /** Deletes what has expired. */
+  async sweep(): Promise<void> {
+    for await (const _entry of this.entries('')) continue
+  }
+
+  /** What is not good is cleared away on the side. */
+  #isGood(topic: string, record: Message): boolean {
+    const { log } = this.#options
+    if (this.#judge(topic, record) === 'good') return true
+    this.#clear(topic).catch((error: unknown) =>
+      log.warn({ topic, err: error }, 'a retained message that is over could not be removed')
+    )
+    return false
+  }
+
+  #judge(topic: string, record: Message): 'good' | 'expired' | 'damaged' {
+    if (!isRetainedRecord(record, topic)) return 'damaged'
+    return isExpired(record, this.#options.now()) ? 'expired' : 'good'
+  }
+
+  /** What was read may be old by now: it is read again, and left where an update comes meanwhile. */
+  async #clear(topic: string): Promise<void> {
+    const { store, damaged } = this.#options
+    if (this.#writing.has(topic) || this.#clearing.has(topic)) return
+    this.#clearing.add(topic)
+    const record = await store.get(topic)
+    const verdict = record === undefined ? 'good' : this.#judge(topic, record)
+    if (record !== undefined && verdict === 'damaged') await damaged.keep(RETAINED_STORE, topic, record)
+    if (this.#clearing.delete(topic) && verdict !== 'good') await store.delete(topic)
+  }
+}
