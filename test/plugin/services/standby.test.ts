@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { publishAddress } from '../../../plugin/messages/addresses.js'
-import { mqttOptions, RunningGateway, type GatewayOptions } from '../../fixtures/gateway.js'
+import { changedSpace, mqttOptions, RunningGateway, type GatewayOptions } from '../../fixtures/gateway.js'
 import { Killable } from '../../fixtures/killable.js'
 import { connect, publish } from '../../fixtures/mqtt-bytes.js'
 import { ServiceClient } from '../../fixtures/service-client.js'
@@ -51,6 +51,35 @@ describe('a Subscription Service that stands by', () => {
     assert.equal(isActive(second), true)
     assert.deepEqual(await before.subscribe(['a', 1]), [1])
     assert.deepEqual(await after.subscribe(['a', 1]), [1])
+  })
+
+  it('steps back when the host lets another one serve its addresses, though no client has a link there', async () => {
+    await startHost()
+    let lose = (): void => undefined
+    const first = await startService({
+      wrap: space =>
+        changedSpace(space, {
+          serve: async (address, onLink, onLost) => {
+            const [before, served] = [lose, await space.serve(address, onLink)]
+            lose = () => {
+              before()
+              void served.close()
+              onLost?.()
+            }
+            return served
+          }
+        })
+    })
+    const second = await startService()
+    lose()
+    assert.deepEqual(
+      first.take('warn').map(({ message }) => message),
+      ['the host lost the subscription service: it starts again']
+    )
+    const gateway = await startGateway()
+    assert.deepEqual(await (await gateway.connect('client')).subscribe(['a', 1]), [1])
+    // one of them: whoever was first
+    assert.deepEqual([first, second].map(isActive).sort(), [false, true])
   })
 
   it('lets clients wait while there is none, for as long as a request may take', async () => {
