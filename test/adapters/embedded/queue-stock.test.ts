@@ -231,7 +231,7 @@ describe('what a durable queue holds', () => {
     scene.queue.enqueue(message('x'), Infinity)
     await scene.store.durable()
     await scene.crash()
-    assert.equal(scene.queue.stock.stock, undefined)
+    assert.equal(scene.queue.stock.stock?.messages, undefined)
     assert.equal(scene.queue.stock.isFull({ maxMessages: 1, maxBytes: 1e9 }, 1), false)
     await scene.counted()
     assert.equal(scene.queue.stock.stock?.messages, 51)
