@@ -48,6 +48,8 @@ class InboundBridge {
   /** what came before the core's sender had credit again */
   readonly #waiting: Waiting[] = []
   readonly #started: Promise<void>
+  /** under way */
+  #drains = 0
   #onStarted: () => void = () => undefined
   #sender: Sender | undefined
 
@@ -94,16 +96,21 @@ class InboundBridge {
   /** Resolves when the client has sent all it has, or as much as the core takes. */
   async drain(): Promise<void> {
     await this.#started
+    this.#drains++ // credit in between would ask again
     let more = true
     while (more) {
       const missing = this.#missing()
       if (missing > 0) this.#link.addCredit(missing)
       more = (await this.#link.drain()) && this.#missing() > 0
     }
+    this.#drains--
+    // the core takes back what it gave before this, and what it gave since stays
+    setImmediate(() => this.#topUp())
   }
 
   /** In steps, so that not each message costs a flow. */
   #topUp(): void {
+    if (this.#drains > 0) return
     const { credit } = this.#link
     const missing = this.#missing()
     if (missing > 0 && (credit === 0 || missing >= WINDOW / 4)) this.#link.addCredit(missing)
