@@ -163,10 +163,6 @@ export const OF_CLIENTS: readonly string[] = [
 /** Reason to the ids that wait for it; what the session core does for them already does not count before the whole is there. */
 export const NOT_YET: Readonly<Record<string, readonly string[]>> = {
   wills: ['3.1.2-8', '3.1.2-10', '3.1.2-16', '3.1.2-17', '3.14.4-3'],
-  'retained messages': [
-    ...['3.1.2.7', '3.3.1-5', '3.3.1-6', '3.3.1-7'],
-    ...['3.3.1-8', '3.3.1-10', '3.3.1-11']
-  ],
   'QoS 2': ['4.3.3-1', '4.3.3-2'],
   WebSocket: ['6.0.0-1', '6.0.0-2', '6.0.0-4'],
   'connections to other MQTT servers, which nobody asked for': ['7.0.0-1']
