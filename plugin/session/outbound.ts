@@ -5,7 +5,7 @@
 import type { PublishPacket } from '../mqtt/packets.js'
 import type { InFlightEntry } from '../messages/in-flight.js'
 import { close, NO_ACTIONS } from './actions.js'
-import { PacketIds } from './packet-ids.js'
+import { MAX_PACKET_ID, PacketIds } from './packet-ids.js'
 import { Redeliveries, type Redelivery } from './redeliveries.js'
 import type { Action, OutboundDelivery, SessionOptions } from './types.js'
 
@@ -54,7 +54,7 @@ export class Outbound {
   }
 
   deliver(delivery: OutboundDelivery): readonly Action[] {
-    const redelivery = this.#redelivery(delivery.id)
+    const redelivery = this.#redelivery(delivery)
     if (redelivery?.written === true) return this.#again(delivery, redelivery.packetId)
     // [MQTT3-4.4.0-1] [MQTT3-4.6.0-1]: before all that is new, whatever the window is now
     if (redelivery !== undefined) return [this.#write(delivery, redelivery.packetId)]
@@ -150,9 +150,9 @@ export class Outbound {
     if (waiting === undefined) this.#last = undefined
   }
 
-  #redelivery(id: string | undefined): Redelivery | undefined {
+  #redelivery({ id, publication }: OutboundDelivery): Redelivery | undefined {
     if (this.#redeliveries === undefined) return undefined
-    const redelivery = this.#redeliveries.take(id)
+    const redelivery = this.#redeliveries.take(id, publication.dup)
     if (this.#redeliveries.size === 0) this.#redeliveries = undefined
     return redelivery
   }
@@ -194,9 +194,20 @@ export class Outbound {
     return { type: 'write', packet, publication }
   }
 
+  /** Ids of what is on its way, and those that are kept for what is expected. */
+  #usedIds(inFlight: ReadonlyMap<number, unknown>): { has(packetId: number): boolean } {
+    const expected = this.#redeliveries
+    if (expected === undefined) return inFlight
+    if (inFlight.size + expected.size >= MAX_PACKET_ID) {
+      this.#redeliveries = undefined // there would be no id left
+      return inFlight
+    }
+    return { has: packetId => inFlight.has(packetId) || expected.has(packetId) }
+  }
+
   #takeId(delivery: OutboundDelivery, again: number | undefined): number {
     const inFlight = (this.#inFlight ??= new Map<number, OutboundDelivery | undefined>())
-    const packetId = again ?? this.#ids.next(inFlight)
+    const packetId = again ?? this.#ids.next(this.#usedIds(inFlight))
     inFlight.set(packetId, delivery.settle === undefined ? undefined : delivery)
     return packetId
   }

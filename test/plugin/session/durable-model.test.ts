@@ -13,13 +13,13 @@ type Step =
   | { readonly do: 'publish'; readonly qos: 0 | 1 }
   | { readonly do: 'puback'; readonly pick: number }
   | { readonly do: 'socket'; readonly full: boolean }
-  | { readonly do: 'lose' | 'attach' | 'leave' | 'kill' }
+  | { readonly do: 'lose' | 'attach' | 'leave' | 'kill' | 'crash' }
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 6, arbitrary: fc.record({ do: fc.constant('publish'), qos: fc.constantFrom(0, 1) }) },
   { weight: 5, arbitrary: fc.record({ do: fc.constant('puback'), pick: fc.nat(9) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('socket'), full: fc.boolean() }) },
-  { weight: 3, arbitrary: fc.record({ do: fc.constantFrom('lose', 'attach', 'leave', 'kill') }) }
+  { weight: 3, arbitrary: fc.record({ do: fc.constantFrom('lose', 'attach', 'leave', 'kill', 'crash') }) }
 )
 
 interface Queued {
@@ -41,8 +41,9 @@ class Model {
   #open = new Map<number, Queued>()
   /** what the client must get again under these packet ids, in this order */
   #owed: readonly InFlightEntry[] = []
-  /** ids of what this connection has sent */
-  #sent = new Set<string>()
+  /** what the host knows to be over, and forgets when it crashes: what was not on disk yet */
+  #over: Queued[] = []
+  #crashed = false
   readonly #received = new Set<number>()
   #lastNew = -1
 
@@ -60,6 +61,8 @@ class Model {
         if (!this.#attached) return
         this.#takeBack(true)
         return this.#perform(this.#driver.give({ type: 'returned' }))
+      case 'crash':
+        return this.#crash()
       case 'attach':
         this.#attached = true
         return this.#pump()
@@ -95,8 +98,12 @@ class Model {
       const link = this.#link
       const settle = (outcome: DeliveryOutcome): void => {
         if (link !== this.#link || !this.#unsettled.delete(next)) return
-        if (outcome === 'accepted') this.#queue = this.#queue.filter(each => each !== next)
-        else next.failures += 1
+        if (outcome === 'accepted') {
+          this.#queue = this.#queue.filter(each => each !== next)
+          this.#over.push(next)
+        } else {
+          next.failures += 1
+        }
       }
       const payload = Buffer.from(String(next.number))
       const publication = { qos: next.qos, payload, dup: next.failures > 0 }
@@ -121,21 +128,22 @@ class Model {
     if (fresh) assert.ok(number > this.#lastNew, `${number} after ${this.#lastNew}`)
     this.#lastNew = Math.max(this.#lastNew, number)
     this.#received.add(number)
-    assert.ok(!this.#sent.has(`q${number}`), `${number} was sent twice on one connection`)
-    this.#sent.add(`q${number}`)
     if (packet.packetId === undefined) return
     const message = this.#queue.find(each => each.number === number)
     assert.ok(message !== undefined, `${number} is over`)
+    assert.ok(![...this.#open.values()].includes(message), `${number} was sent twice on one connection`)
     assert.ok(!this.#open.has(packet.packetId), `packet id ${packet.packetId} is in use`)
     this.#open.set(packet.packetId, message)
-    const [owed, ...rest] = this.#owed
+    assert.ok(packet.dup || fresh, `${number} came again without DUP`)
+    const owed = this.#owed.find(({ id }) => id === message.id)
     if (owed === undefined) {
-      assert.ok(packet.dup || fresh, `${number} came again without DUP`)
+      assert.ok(this.#crashed || this.#owed.length === 0, `${number} came before what is older`)
+      assert.ok(!this.#owed.some(({ packetId }) => packetId === packet.packetId))
       return
     }
-    assert.deepEqual({ id: message.id, packetId: packet.packetId }, owed)
-    assert.ok(packet.dup)
-    this.#owed = rest
+    assert.equal(owed, this.#owed[0])
+    assert.deepEqual([packet.packetId, packet.dup], [owed.packetId, true])
+    this.#owed = this.#owed.slice(1)
   }
 
   #puback(pick: number): void {
@@ -169,6 +177,17 @@ class Model {
     this.#come(inFlight)
   }
 
+  /** The host comes back from its disk: what was over lately is not, and everything may have been delivered. */
+  #crash(): void {
+    if (this.#attached) this.#perform(this.#driver.give({ type: 'returned' }))
+    this.#takeBack(false)
+    this.#queue = [...this.#queue, ...this.#over.splice(0)].sort((a, b) => a.number - b.number)
+    for (const message of this.#queue) message.failures += 1
+    this.#crashed = true
+    this.#attached = true
+    this.#pump()
+  }
+
   /** Nothing was written down but what came from the connection before. */
   #kill(): void {
     this.#takeBack(true)
@@ -178,7 +197,7 @@ class Model {
   #come(inFlight: readonly InFlightEntry[]): void {
     this.#driver = Driver.connected({ receiveMaximum: WINDOW }, { clean: false })
     this.#open = new Map()
-    this.#sent = new Set()
+    this.#crashed = false
     this.#owed = inFlight
     this.#perform(this.#driver.give({ type: 'restored', inFlight }))
     this.#attached = true

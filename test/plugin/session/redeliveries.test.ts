@@ -90,6 +90,22 @@ describe('Session redeliveries', () => {
     assert.deepEqual(deliver(driver, 'gone'), [['gone', 2, false]])
   })
 
+  it('goes on to expect it when older publications come again, and gives their packet ids to nobody', () => {
+    const driver = connected()
+    driver.give({ type: 'restored', inFlight: [{ id: 'a', packetId: 1 }] })
+    const older = driver.give({ type: 'delivery', delivery: queued('older', { dup: true }) })
+    assert.deepEqual(sent(older), [['older', 2, true]])
+    assert.deepEqual(deliver(driver, 'a'), [['a', 1, true]])
+  })
+
+  it('gives up what it expects before it has no packet id left', () => {
+    const driver = connected({ receiveMaximum: 65535 })
+    const inFlight = Array.from({ length: 65535 }, (_, index) => ({ id: `i${index}`, packetId: index + 1 }))
+    driver.give({ type: 'restored', inFlight })
+    const older = driver.give({ type: 'delivery', delivery: queued('older', { dup: true }) })
+    assert.deepEqual(sent(older), [['older', 1, true]])
+  })
+
   it('sends nothing twice that comes again after its link was lost, and acknowledges it over the new one', () => {
     const driver = connected()
     deliver(driver, 'a', 'b')
