@@ -67,6 +67,9 @@ export const pubrelAddress = (clientId: string): string => `$mqtt.${encodeClient
 /** Control address of all clients of one gateway. */
 export const gatewayControlAddress = (gatewayId: string): string => `$mqtt.gw.${gatewayId}.control`
 
+/** True for an address that a host made for one receiver, and told it: whoever was told may send there. */
+export const isReplyNode = (address: string): boolean => address.startsWith('$mqtt.reply.')
+
 /** Reads `$mqtt.to.<id>.control`, `$mqtt.to.<id>.publish` and `$mqtt.<id>.pubrel`; undefined for all else. */
 export function decodeClientAddress(address: string): ClientAddress | undefined {
   const parts = address.split('.')

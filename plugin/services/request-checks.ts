@@ -4,7 +4,7 @@
 import type { Config } from '../config.js'
 import { AmqpError, CONDITIONS } from '../errors.js'
 import type { Principal } from '../host.js'
-import { controlAddress, isOwnedAddress } from '../messages/addresses.js'
+import { controlAddress, isOwnedAddress, isReplyNode } from '../messages/addresses.js'
 import type { SubscriptionRequest } from '../messages/requests.js'
 import type { Qos } from '../mqtt/packets.js'
 import { isReservedTopic, isValidTopicFilter } from '../mqtt/topic.js'
@@ -20,8 +20,9 @@ export async function authorize(user: Principal | 'service', request: Subscripti
     )
   }
   if ((request.type === 'list' || request.type === 'close') && request.replyTo !== undefined)
-    await authorizeReply(user, clientId, request.replyTo)
+    await authorizeReply(user, clientId, 'reply-to', request.replyTo)
   if (request.type !== 'subscribe') return
+  if (request.replayTo !== undefined) await authorizeReply(user, clientId, 'replay-to', request.replayTo)
   const refused: string[] = []
   for (const filter of request.filters.keys()) if (!(await user.mayReceive(filter))) refused.push(filter)
   if (refused.length > 0) {
@@ -32,13 +33,18 @@ export async function authorize(user: Principal | 'service', request: Subscripti
   }
 }
 
-/** The service lends nobody its right to send: replies and orders go to the user's own control address, or where the user may send. */
-async function authorizeReply(user: Principal, clientId: string, replyTo: string): Promise<void> {
-  if (replyTo === controlAddress(clientId)) return
-  if (!isOwnedAddress(replyTo) && (await user.maySend(replyTo))) return
+/** The service lends nobody its right to send: replies and orders go to the user's own control address, to a reply node, or where the user may send. */
+async function authorizeReply(
+  user: Principal,
+  clientId: string,
+  field: 'reply-to' | 'replay-to',
+  address: string
+): Promise<void> {
+  if (address === controlAddress(clientId) || isReplyNode(address)) return
+  if (!isOwnedAddress(address) && (await user.maySend(address))) return
   throw new AmqpError(
     CONDITIONS.notAllowed,
-    `reply-to ${JSON.stringify(replyTo)} is not an address of client ${clientId}`
+    `${field} ${JSON.stringify(address)} is not an address of client ${clientId}`
   )
 }
 

@@ -9,6 +9,7 @@ import { SUBSCRIPTION_SERVICE_ADDRESSES } from '../messages/addresses.js'
 import { decodeRequest, type SubscriptionRequest } from '../messages/requests.js'
 import { ClientTurns } from './client-turns.js'
 import { authorize } from './request-checks.js'
+import { serveRetained } from './retained-readers.js'
 import { closeParts, makeParts, type ServiceParts } from './service-parts.js'
 import { SessionRequests, Stopping } from './session-requests.js'
 import { Takeovers } from './takeovers.js'
@@ -80,8 +81,10 @@ export class SubscriptionService {
   }
 
   async #recover(): Promise<void> {
-    const { sessions, feed, replays } = this.#parts
+    const { space, log } = this.#options
+    const { sessions, feed, messages, replays } = this.#parts
     await feed.open()
+    this.#served.push(await serveRetained(space, { feed, messages, log }))
     await sessions.recover()
     for (const [clientId, filters] of sessions.owing) replays.start({ clientId, filters })
   }
