@@ -87,7 +87,7 @@ export class QueueStock {
       count.position = sequence
       return !this.#stopped
     })
-    if (!done) return // closed, or cannot be read: no more is known than what came since
+    if (!done || this.#stopped) return // closed, or cannot be read: no more is known than what came since
     this.#messages += count.messages
     this.#bytes += count.bytes
     this.#known = true
