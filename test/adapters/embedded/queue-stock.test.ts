@@ -241,7 +241,7 @@ describe('what a durable queue holds', () => {
   })
 
   it('is not what a former stop wrote where messages went since then without a trace but their own', async () => {
-    for (let i = 0; i < 5; i++) scene.queue.enqueue(message('x'), Infinity)
+    scene.queue.enqueue(message('x'), Infinity)
     await scene.stop()
     await scene.start()
     scene.queue.attach({ window: 2, onDelivery: delivery => delivery.settle(ACCEPTED), onEnded() {} })
