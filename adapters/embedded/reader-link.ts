@@ -22,6 +22,8 @@ export class ReaderLink implements Receiver {
   readonly #drains = new Set<() => void>()
   #handlers: Handlers | undefined
   #refusal: LinkError | undefined
+  /** how the client went before the server had decided */
+  #left: LinkClosed | undefined
   #opened = false
   #started = false
   #ended = false
@@ -69,7 +71,8 @@ export class ReaderLink implements Receiver {
   /** The client went; the server is told. */
   leave(closed: LinkClosed): void {
     if (!this.#end()) return
-    this.#handlers?.onClosed(closed)
+    if (this.#handlers === undefined) this.#left = closed
+    else this.#handlers.onClosed(closed)
     if (closed.cause === 'lost') this.#options.onClosed?.(closed)
   }
 
@@ -90,12 +93,22 @@ export class ReaderLink implements Receiver {
       get credit() {
         return credit()
       },
-      accept: handlers => {
-        this.#handlers ??= handlers
-      },
+      accept: handlers => this.#accept(handlers),
       send: (message, onOutcome) => this.#send(message, onOutcome),
-      close: error => this.detach(error)
+      close: error => {
+        this.#left = undefined
+        this.detach(error)
+      }
     }
+  }
+
+  #accept(handlers: Handlers): void {
+    this.#handlers ??= handlers
+    if (this.#left !== undefined) setImmediate(() => this.#tellLeft())
+  }
+
+  #tellLeft(): void {
+    if (this.#left !== undefined) this.#handlers?.onClosed(this.#left)
   }
 
   #decided(): void {

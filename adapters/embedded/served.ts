@@ -74,6 +74,8 @@ export class ServedSender implements Sender {
   readonly #onEnd: () => void
   #handlers: Handlers | undefined
   #refusal: LinkError | undefined
+  /** how the client went before the server had decided */
+  #left: LinkClosed | undefined
   #opened = false
   #ended = false
   #credit = 0
@@ -92,15 +94,25 @@ export class ServedSender implements Sender {
       name: this.name,
       address: this.#address,
       user: this.#user,
-      accept: handlers => {
-        this.#handlers = handlers
-        this.#credit = handlers.window
-      },
-      close: error => this.detach(error)
+      accept: handlers => this.#accept(handlers),
+      close: error => {
+        this.#left = undefined
+        this.detach(error)
+      }
     })
     if (deciding instanceof Promise) return deciding.then(() => this.#decided())
     this.#decided()
     return undefined
+  }
+
+  #accept(handlers: Handlers): void {
+    this.#handlers = handlers
+    if (!this.#ended) this.#credit = handlers.window
+    else if (this.#left !== undefined) setImmediate(() => this.#tellLeft())
+  }
+
+  #tellLeft(): void {
+    if (this.#left !== undefined) this.#handlers?.onClosed(this.#left)
   }
 
   #decided(): void {
@@ -137,7 +149,8 @@ export class ServedSender implements Sender {
   /** The client went; the server is told. */
   leave(closed: LinkClosed): void {
     if (!this.#end()) return
-    this.#handlers?.onClosed(closed)
+    if (this.#handlers === undefined) this.#left = closed
+    else this.#handlers.onClosed(closed)
   }
 
   /** The server went, or does not take the link; the client is told. */

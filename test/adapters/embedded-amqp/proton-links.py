@@ -83,6 +83,14 @@ results["refusedSender"] = refusal(lambda: connection.create_sender("$mqtt.nothi
 results["refusedReceiver"] = refusal(lambda: connection.create_receiver("$mqtt.nothing"))
 results["stillThere"] = connection.create_sender("some/topic").send(Message(body="x")).remote_state == 36
 
+retained = connection.create_receiver("$retain.some/topic", credit=0)
+results["retained"] = drain(connection, retained, 5)
+results["retainedBody"] = retained.receive().body
+retained.accept()
+results["retainedAgain"] = drain(connection, retained, 1)
+retained.close()
+results["refusedReader"] = refusal(lambda: connection.create_receiver("$retain.secret"))
+
 for handle in range(50):
     connection.create_sender("many/%d" % handle).close()
     connection.create_receiver("many/%d" % handle).close()

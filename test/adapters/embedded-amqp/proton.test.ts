@@ -3,11 +3,25 @@ import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { listenAmqp, type AmqpListener } from '../../../adapters/embedded/amqp-listener.js'
+import type { ServedReader } from '../../../plugin/host.js'
 import { need, PYTHON } from '../../interop/tools.js'
-import { Bench, recordingLog } from '../embedded/broker-fixture.js'
+import { Bench, message, recordingLog, turn } from '../embedded/broker-fixture.js'
 
 const SCRIPT = fileURLToPath(new URL('proton-links.py', import.meta.url))
 const UNAUTHORIZED = 'amqp:unauthorized-access'
+
+/** One message for each link; where it is kept takes a turn of the event loop to look. */
+function serveRetained(reader: ServedReader): void {
+  if (reader.address.endsWith('secret'))
+    return reader.close({ condition: UNAUTHORIZED, description: 'no right' })
+  let sent = false
+  const onDrain = async (): Promise<void> => {
+    await turn()
+    if (!sent && reader.credit > 0) reader.send(message(`the retained message of ${reader.address}`))
+    sent = true
+  }
+  reader.accept({ onCredit: () => undefined, onClosed: () => undefined, onDrain })
+}
 
 describe("links of Qpid Proton's Python binding", () => {
   let bench: Bench
@@ -19,6 +33,7 @@ describe("links of Qpid Proton's Python binding", () => {
   before(async () => {
     bench = await Bench.open({ users: [{ name: 'ann', password: 'secret' }] })
     listener = await listenAmqp(bench.space, { host: '127.0.0.1', port: 0, log: recordingLog(bench.lines) })
+    await bench.space.serveReaders('$retain.', serveRetained)
     const { stdout } = await promisify(execFile)(PYTHON, [SCRIPT, String(listener.port)])
     seen = JSON.parse(stdout) as typeof seen
   })
@@ -48,6 +63,13 @@ describe("links of Qpid Proton's Python binding", () => {
 
   it('get replies at an address that was made for them', () => {
     assert.equal(seen['reply'], 'reply')
+  })
+
+  it('read an address that the plugin serves, and learn by a drain that there is no more', () => {
+    assert.deepEqual(seen['retained'], [1, 0])
+    assert.equal(seen['retainedBody'], 'the retained message of $retain.some/topic')
+    assert.deepEqual(seen['retainedAgain'], [0, 0])
+    assert.equal(seen['refusedReader'], UNAUTHORIZED)
   })
 
   it('see why they are refused, and go on', () => {
