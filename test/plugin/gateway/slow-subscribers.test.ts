@@ -72,6 +72,28 @@ describe('slow subscribers', () => {
     assert.equal(dropped(), 10)
   })
 
+  it('of a durable session keep QoS 1 at the host, lose nothing, and stall nobody', async () => {
+    await start({ bufferedBytes: 200_000, receiveMaximum: 20 })
+    const slow = await gateway.connect('slow', { clean: false })
+    const quick = await gateway.connect('quick')
+    for (const client of [slow, quick]) await client.subscribe(['flood', 1])
+    slow.pauseReading()
+    let done = 0
+    const sent = await flood(
+      1,
+      () => done === 200,
+      async index => {
+        await assertNext(quick, index)
+        done += 1
+      }
+    )
+    slow.resumeReading()
+    for (let index = 0; index < sent; index++) await assertNext(slow, index)
+    assert.deepEqual(await slow.untilPong(), [])
+    assert.equal(gateway.metric('mqtt_disconnects_total'), 0)
+    assert.equal(gateway.metric('mqtt_publications_dropped_total'), 0)
+  })
+
   it('are closed for QoS 1 past their bound when they do not read, and stall nobody', async () => {
     await start({ bufferedBytes: 200_000, receiveMaximum: 65_535 })
     const slow = await gateway.connect('slow')
