@@ -77,7 +77,7 @@ describe('kill -9 of the active Subscription Service, of two', () => {
   })
   after(() => cluster.close())
 
-  for (const { name, random } of rounds(5)) {
+  for (const { name, random } of rounds(5, 0.5)) {
     it(`has the other take its place; clients go on (${name}) [MQTT3-3.8.4-1] [MQTT3-3.10.4-4]`, async () => {
       const wanted = random.between(1, 60)
       let reached: (() => void) | undefined

@@ -39,9 +39,9 @@ export interface Round {
   readonly random: Random
 }
 
-/** The rounds of one kind of fault: each has random numbers of its own. */
-export const rounds = (kind: number): readonly Round[] =>
-  Array.from({ length: ROUNDS }, (_, i) => ({
+/** The rounds of one kind of fault: each has random numbers of its own. `share`: of all rounds, where one takes long. */
+export const rounds = (kind: number, share = 1): readonly Round[] =>
+  Array.from({ length: Math.ceil(ROUNDS * share) }, (_, i) => ({
     name: `round ${i + 1}, FAULT_SEED=${SEED}`,
     random: new Random(SEED * 1_000 + kind * 100_000_007 + i)
   }))
