@@ -128,4 +128,34 @@ describe('durable sessions at several gateways', () => {
     const second = await scene.come(a, true)
     assert.deepEqual(await take(second, 2), again(sent))
   })
+
+  it('lose nothing wherever in a takeover the service is killed and another one takes its place', async () => {
+    const mqtt = takeoverTimeout(200)
+    let killed = true
+    let step = 0
+    for (; killed; step++) {
+      const fresh = new DurableScene()
+      const killable = new Killable()
+      const service = await fresh.start({ roles: ['subscription'], wrap: killable.wrap, mqtt })
+      const [a, b] = [await fresh.start({ mqtt }), await fresh.start({ mqtt })]
+      await fresh.start({ roles: ['subscription'], mqtt })
+      const first = await fresh.subscribed(a)
+      await fresh.send(b, '1', '2', '3')
+      const sent = await take(first, 3)
+      first.send(puback(sent[0]?.packetId ?? 0))
+      assert.deepEqual(await first.untilPong(), [])
+      let done = 0
+      killable.onStep = () => {
+        if (done++ === step) killable.kill()
+      }
+      const second = await fresh.come(b, true)
+      assert.deepEqual(await take(second, 2), again(sent.slice(1)))
+      assert.deepEqual(await second.subscribe(['u', 1]), [1])
+      killed = done > step
+      killable.kill()
+      service.take('error')
+      await fresh.stop()
+    }
+    assert.ok(step > 5, `${step} steps`)
+  })
 })
