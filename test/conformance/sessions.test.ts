@@ -3,7 +3,14 @@
 
 import assert from 'node:assert/strict'
 import { gatewayForSuite } from '../fixtures/gateway.js'
-import { connect, puback, publish, type ConnectFields } from '../fixtures/mqtt-bytes.js'
+import {
+  connect,
+  puback,
+  publish,
+  subscribe,
+  unsubscribe,
+  type ConnectFields
+} from '../fixtures/mqtt-bytes.js'
 import type { MqttSocket } from '../fixtures/mqtt-socket.js'
 import { assertPayloads, freshId, subscriber } from './expectations.js'
 
@@ -147,7 +154,7 @@ describe('conformance: sessions', () => {
     assert.deepEqual(await client.untilPong(), [])
   })
 
-  it('answers what comes with the CONNECT, and lets no more be on its way than the window [MQTT3-4.6.0-6]', async () => {
+  it('lets no more be on its way than the window, and the rest follows in order [MQTT3-4.6.0-6]', async () => {
     await leave([`${id}/+`, 1])
     const topics = Array.from({ length: 150 }, (_, index) => `${id}/${index}`)
     await send(...topics)
@@ -170,6 +177,20 @@ describe('conformance: sessions', () => {
     const second = await come(true)
     assert.deepEqual(await first.untilClosed(), [])
     assert.deepEqual(await second.nextPublish(), { ...sent, dup: true })
+  })
+
+  it('answers what comes with the CONNECT, and delivers what was kept besides', async () => {
+    await leave([`${id}/+`, 1])
+    await send(`${id}/kept`)
+    const client = await gateway().openWith(
+      connect({ clientId: id, clean: false }),
+      subscribe(7, ['other', 0]),
+      publish('nobody', 'x', { packetId: 9 }),
+      unsubscribe(8, 'other')
+    )
+    const packets = (await client.take(5)).map(({ cmd }) => cmd)
+    assert.equal(packets[0], 'connack')
+    assert.deepEqual(packets.slice(1).sort(), ['puback', 'publish', 'suback', 'unsuback'])
   })
 
   it('takes publications of its client as any other does', async () => {

@@ -5,7 +5,7 @@ import type { LinkClosed } from '../../../plugin/host.js'
 import { publishAddress } from '../../../plugin/messages/addresses.js'
 import { mqttOptions } from '../../fixtures/gateway.js'
 import { Killable } from '../../fixtures/killable.js'
-import { puback } from '../../fixtures/mqtt-bytes.js'
+import { connect, puback } from '../../fixtures/mqtt-bytes.js'
 import { ServiceClient } from '../../fixtures/service-client.js'
 import { again, take, DurableScene } from './durable-scene.js'
 
@@ -157,5 +157,36 @@ describe('durable sessions at several gateways', () => {
       await fresh.stop()
     }
     assert.ok(step > 5, `${step} steps`)
+  })
+
+  it('are at one of 12 connections that come at once by three gateways [MQTT3-3.1.4-2]', async () => {
+    const gateways = [await scene.start(), await scene.start(), await scene.start()]
+    const [first] = gateways
+    assert.ok(first)
+    await (await scene.subscribed(first)).disconnect()
+    await scene.send(first, '1')
+    for (let round = 0; round < 5; round++) {
+      const clients = await Promise.all(
+        Array.from({ length: 12 }, (_, index) => (gateways[index % 3] ?? assert.fail()).open())
+      )
+      for (const client of clients) client.send(connect({ clientId: 'x', clean: false }))
+      const left = new Set(clients)
+      for (const client of clients)
+        void client.untilClosed().then(
+          () => left.delete(client),
+          () => undefined
+        )
+      const witness = await first.connect('witness')
+      while (left.size > 1) await witness.untilPong()
+      const [last] = left
+      assert.ok(last)
+      assert.deepEqual(await last.next(), { cmd: 'connack', sessionPresent: true, returnCode: 0 })
+      const { payload, dup } = await last.nextPublish()
+      assert.equal(payload, '1')
+      assert.ok(round === 0 || dup)
+      assert.deepEqual(await last.untilPong(), [])
+      await witness.disconnect()
+      await last.disconnect()
+    }
   })
 })
