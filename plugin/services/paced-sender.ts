@@ -5,13 +5,13 @@ import { Backoff } from '../backoff.js'
 import { AmqpError, CONDITIONS } from '../errors.js'
 import type { AmqpConnection, Message, Outcome, Sender } from '../host.js'
 
-/** Messages without an outcome. */
-const WINDOW = 100
 /** ms before messages are sent again to an address that is full */
 const MIN_DELAY_MS = 10
 const MAX_DELAY_MS = 1000
 
 export class PacedSender {
+  /** messages without an outcome, at most */
+  readonly #window: number
   #sender: Sender | undefined
   #unsettled = 0
   /** found the address full */
@@ -21,9 +21,13 @@ export class PacedSender {
   #failure: Error | undefined
   #wake: (() => void) | undefined
 
+  private constructor(window: number) {
+    this.#window = window
+  }
+
   /** Attaches to a queue or reply node. Rejects with AmqpError. */
-  static async open(connection: AmqpConnection, address: string): Promise<PacedSender> {
-    const paced = new PacedSender()
+  static async open(connection: AmqpConnection, address: string, window: number): Promise<PacedSender> {
+    const paced = new PacedSender(window)
     paced.#sender = await connection.openSender({
       address,
       kind: 'queue',
@@ -68,7 +72,7 @@ export class PacedSender {
   }
 
   get #isReady(): boolean {
-    return this.#unsettled < WINDOW && this.#refused.length === 0 && (this.#sender?.credit ?? 0) > 0
+    return this.#unsettled < this.#window && this.#refused.length === 0 && (this.#sender?.credit ?? 0) > 0
   }
 
   #onOutcome(message: Message, outcome: Outcome): void {

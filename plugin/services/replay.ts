@@ -20,6 +20,9 @@ const PART_TOPICS = 500
 /** Topics that may change in one go; more of them, and it is done again. */
 const MAX_CHANGED = 10_000
 const UID_BYTES = 16
+/** Copies without an outcome: on their way to a disk, or to a client that may take none for long. */
+const QUEUE_WINDOW = 500
+const CLIENT_WINDOW = 10
 
 export interface ReplaySources {
   readonly connection: AmqpConnection
@@ -62,12 +65,14 @@ export class Replay {
     const { connection, feed } = this.#sources
     await feed.passed()
     this.#goOn()
-    const sender = await PacedSender.open(connection, this.target.address)
+    const { address, marker } = this.target
+    const window = marker === undefined ? QUEUE_WINDOW : CLIENT_WINDOW
+    const sender = await PacedSender.open(connection, address, window)
     this.#sender = sender
     try {
       this.#goOn()
-      await (this.target.marker === undefined ? this.#fill(sender) : this.#copyAll(sender))
-      if (this.target.marker !== undefined && (await sender.ready())) sender.send(this.target.marker)
+      await (marker === undefined ? this.#fill(sender) : this.#copyAll(sender))
+      if (marker !== undefined && (await sender.ready())) sender.send(marker)
       await sender.flushed()
     } finally {
       await sender.close()
@@ -173,10 +178,11 @@ export class Replay {
     from: Place,
     isOver: () => boolean
   ): Promise<Place | undefined> {
+    const wanted = (topic: string): boolean => this.plan.matches(topic) && !this.#changed.has(topic)
     let place = from
-    for await (const [topic, record] of this.#sources.messages.entries(prefix, from.after)) {
+    for await (const [topic, record] of this.#sources.messages.entries(prefix, from.after, wanted)) {
       this.#goOn()
-      if (this.plan.matches(topic) && !this.#changed.has(topic)) {
+      if (wanted(topic)) {
         if (!(await sender.ready(STALL_MS))) return place
         // what was read may have changed while it waited
         if (!this.#changed.has(topic)) this.#send(sender, record)

@@ -52,13 +52,14 @@ export class RetainedMessages {
     return record !== undefined && this.#isGood(topic, record) ? record : undefined
   }
 
-  /** Topics that begin with `prefix` and come after `after`, in the order of their UTF-8 bytes. */
+  /** Topics that begin with `prefix` and come after `after`, in the order of their UTF-8 bytes; what is not `wanted` is as it is found. */
   async *entries(
     prefix: string,
-    after?: string
+    after?: string,
+    wanted: (topic: string) => boolean = () => true
   ): AsyncGenerator<readonly [topic: string, record: Message], void> {
     for await (const [topic, record] of this.#options.store.entries(prefix, after))
-      if (this.#isGood(topic, record)) yield [topic, record]
+      if (!wanted(topic) || this.#isGood(topic, record)) yield [topic, record]
   }
 
   /** Deletes what has expired. */
