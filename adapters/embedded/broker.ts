@@ -80,7 +80,7 @@ export class Broker {
         : this.#takeOnce(to, message, onOutcome, id)
     }
     const node = this.#volatile.get(address)
-    if (node !== undefined) return onOutcome(node.enqueue(message))
+    if (node !== undefined) return node.enqueue(message, onOutcome)
     if (isControl(address)) return onOutcome(RELEASED) // nobody is there now
     onOutcome(rejected('amqp:not-found', `there is no ${address}`))
   }

@@ -1,12 +1,17 @@
 // Queues that live in memory, as long as somebody receives from them: reply nodes and control addresses.
-// Rule: bounded; what is in them when the last receiver leaves is gone.
+// Rule: bounded; what is in them when the last receiver leaves is gone. Whoever sends much without an outcome is held at the pace of
+// the receiver: past the first messages that wait, each is accepted when it has been delivered.
 
 import { AmqpError } from '../../plugin/errors.js'
-import type { LinkError, Message, Outcome } from '../../plugin/host.js'
+import type { LinkError, Message } from '../../plugin/host.js'
 import type { Attachment, ConsumerOptions } from './consumer.js'
 import { Dispatch, type DispatchOwner } from './dispatch.js'
 import { Entry, expiryOf, sizeOf } from './entry.js'
-import { ACCEPTED, rejected } from './outcomes.js'
+import { ACCEPTED, RELEASED, rejected } from './outcomes.js'
+import type { OnOutcome } from './topics.js'
+
+/** Messages that are accepted before they are delivered, as a reply is to somebody who gives credit when it was announced. */
+const WAITING = 100
 
 export interface VolatileQueueOptions {
   readonly address: string
@@ -21,6 +26,8 @@ export interface VolatileQueueOptions {
 export class VolatileQueue {
   readonly #options: VolatileQueueOptions
   readonly #dispatch: Dispatch
+  /** of messages that wait */
+  readonly #outcomes = new Map<Entry, OnOutcome>()
   #sequence = 0
 
   constructor(options: VolatileQueueOptions) {
@@ -28,9 +35,9 @@ export class VolatileQueue {
     const owner: DispatchOwner = {
       idPrefix: '',
       now: options.now,
-      removed: () => undefined,
+      removed: entry => this.#answer(entry),
       failed: () => undefined,
-      delivered: () => undefined,
+      delivered: entry => this.#answer(entry),
       ran: () => undefined,
       expecting: () => false,
       broken: options.onBroken
@@ -42,13 +49,15 @@ export class VolatileQueue {
     return this.#dispatch.consumerCount
   }
 
-  enqueue(message: Message): Outcome {
+  enqueue(message: Message, onOutcome: OnOutcome): void {
     const { address, maxBytes, now } = this.#options
-    if (!this.#dispatch.open && this.#dispatch.readyBytes + sizeOf(message) > maxBytes) {
-      return rejected('amqp:resource-limit-exceeded', `${address} is full: nobody reads it`)
-    }
-    this.#dispatch.push(new Entry(this.#sequence++, message, expiryOf(message, now), false))
-    return ACCEPTED
+    if (!this.#dispatch.open && this.#dispatch.readyBytes + sizeOf(message) > maxBytes)
+      return onOutcome(rejected('amqp:resource-limit-exceeded', `${address} is full: nobody reads it`))
+    const entry = new Entry(this.#sequence++, message, expiryOf(message, now), false)
+    const waits = this.#dispatch.readyCount >= WAITING
+    if (waits) this.#outcomes.set(entry, onOutcome)
+    this.#dispatch.push(entry)
+    if (!waits) onOutcome(ACCEPTED)
   }
 
   /** Throws `amqp:resource-locked`. */
@@ -72,7 +81,18 @@ export class VolatileQueue {
     }
   }
 
+  #answer(entry: Entry): void {
+    const onOutcome = this.#outcomes.get(entry)
+    if (onOutcome === undefined) return
+    this.#outcomes.delete(entry)
+    onOutcome(ACCEPTED)
+  }
+
   #onLeft(): void {
-    if (this.receivers === 0) this.#options.onUnused()
+    if (this.receivers > 0) return
+    this.#options.onUnused()
+    const outcomes = [...this.#outcomes.values()]
+    this.#outcomes.clear()
+    for (const onOutcome of outcomes) onOutcome(RELEASED)
   }
 }

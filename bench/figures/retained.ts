@@ -1,6 +1,6 @@
 // node --import tsx bench/figures/retained.ts [topics]
-// Retained messages of 100 bytes on 100,000 topics, then the server is started again on them, and one client subscribes to # with QoS 1:
-// at most 20 copies are on their way to it at once. How long until the first one and until all have come, and how much memory the
+// Retained messages of 100 bytes on 100,000 topics, then the server is started again on them, and when it has come to rest one client
+// subscribes to # with QoS 1: at most 20 copies are on their way to it at once. How long until the first one and until all have come, and how much memory the
 // server took for that.
 
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { RawClient } from '../mqtt/client.js'
 import { publishPacket } from '../mqtt/packets.js'
 import { anonymousBytes, cpuSeconds, peakRssBytes, rssBytes } from '../proc.js'
+import { settled } from '../scenarios/idle.js'
 import { startOurs, type Ports } from '../servers/ours.js'
 
 const PAYLOAD_BYTES = 100
@@ -105,7 +106,7 @@ try {
   console.log(
     `restart: ready after ${ms(server.readyAt - server.startedAt)}, ${mb(rssBytes(server.pid))} resident`
   )
-  const held = anonymousBytes(server.pid)
+  const held = await settled(server.pid)
   let most = held
   const sampling = setInterval(() => (most = Math.max(most, anonymousBytes(server.pid))), SAMPLE_MS)
   const cpuFrom = cpuSeconds(server.pid)

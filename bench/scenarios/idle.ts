@@ -15,7 +15,7 @@ const STILL_INTERVALS = 3
 const SETTLE_MS = 30_000
 
 /** Resolves with the bytes at which the server's memory stands still, or has come to in the longest time. */
-async function settled(pid: number): Promise<number> {
+export async function settled(pid: number): Promise<number> {
   let still = 0
   let bytes = anonymousBytes(pid)
   let cpu = cpuSeconds(pid)
