@@ -117,6 +117,9 @@ export class SessionRequests {
       if (resume) throw superseded(clientId, connection)
       await this.#sessions.announceNext(clientId, session, connection)
       await this.#end(clientId, session, current)
+    } else if (session !== undefined && current === undefined && connection !== undefined && !resume) {
+      // whoever gave itself no name, as originals do, can be told nothing: the last writer wins
+      await this.#sessions.expel(clientId, session)
     }
     if (connection !== current) this.#options.replays.end(clientId, false)
     return heldBy(session?.holder ?? NOBODY, connection, replyTo)
