@@ -70,9 +70,21 @@ export interface Config {
     readonly retries: number
   }
   /**
-   * MQTT sessions that outlive their connection.
+   * Sessions that outlive their connection, of MQTT and AMQP clients.
    */
   readonly sessions: {
+    /**
+     * Messages that wait in the queue of one session. What comes over that is dropped from this queue alone, and counted; what is there stays.
+     */
+    readonly maxQueuedMessages: number
+    /**
+     * The same in bytes, as the host counts them.
+     */
+    readonly maxQueuedBytes: number
+    /**
+     * Time after which a session goes, with its subscriptions and all that waits for it, while nobody receives from its queue or asks for anything under its client id. Restarts do not begin it again.
+     */
+    readonly abandonedAfterMs: number
     /**
      * Whether publications with QoS 0 wait for a client that is away. Where they do not, they are dropped, and counted, when the client comes back.
      */

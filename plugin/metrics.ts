@@ -53,6 +53,16 @@ export const METRICS = {
     help: 'topic filters that the inbox has a source for',
     labels: ['space']
   },
+  mqtt_session_messages_dropped_total: {
+    type: 'counter',
+    help: 'messages that the bounds of a durable session kept out of its queue',
+    labels: ['space']
+  },
+  mqtt_sessions_expired_total: {
+    type: 'counter',
+    help: 'durable sessions removed because nobody came back for them',
+    labels: ['space']
+  },
   mqtt_durable_sessions: {
     type: 'gauge',
     help: 'durable sessions known to the Subscription Service',

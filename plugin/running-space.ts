@@ -77,6 +77,7 @@ export class RunningSpace {
     this.#current.config = config
     this.#current.addresses = addresses
     this.#gateway?.reconfigured()
+    this.#service?.reconfigured()
   }
 
   /** Ends clients, then the service. `deadline`: ms since 1970. */

@@ -6,6 +6,9 @@ import type { Address } from '../host.js'
 /** Address prefixes that belong to the plugin; a host keeps its own rules (clean-up, wildcards, users) away from them. */
 export const OWNED_PREFIXES = ['$mqtt.', '$lwt', '$subctrl', '$retain.'] as const
 
+/** What the names of all queues of sessions begin with. */
+export const SESSION_QUEUES = '$mqtt.to.'
+
 /** The Subscription Service answers on all of these; our gateway uses the first. */
 export const SUBSCRIPTION_SERVICE_ADDRESSES = ['$mqtt.subscriptionservice', '$subctrl'] as const
 

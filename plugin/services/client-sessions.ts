@@ -109,9 +109,22 @@ export class ClientSessions {
 
   /** Of a durable session this survives a restart. */
   async hold(clientId: string, session: ClientSession, holder: Holder): Promise<void> {
-    if (session.delivery === 'queue' && !isDeepStrictEqual(holder, session.holder))
-      await this.#records.putSession(clientId, holder)
+    const { delivery, leftAt } = session
+    if (delivery === 'queue' && !isDeepStrictEqual(holder, session.holder))
+      await this.#records.putSession(clientId, holder, leftAt)
     session.holder = holder
+  }
+
+  /** Of a durable session: since when nobody has received from its queue; undefined: somebody does, or may soon. */
+  async setLeftAt(clientId: string, session: ClientSession, leftAt: number | undefined): Promise<void> {
+    if (session.leftAt === leftAt) return
+    await this.#records.putSession(clientId, session.holder, leftAt)
+    session.leftAt = leftAt
+  }
+
+  /** Those that outlive their connection. */
+  durable(): readonly (readonly [clientId: string, session: ClientSession])[] {
+    return [...this.#sessions].filter(([, { delivery }]) => delivery === 'queue')
   }
 
   /** `connection` is to have the session when the one that has it is gone: who waited for that before does so no more. */

@@ -68,7 +68,9 @@ export class SessionRequests {
     const sessionPresent =
       known?.delivery === 'queue' && (connection === undefined || known.madeBy !== connection)
     if (known?.delivery === 'inbox') await this.#sessions.remove(clientId)
-    const { filters } = await this.#sessions.openDurable(clientId, holder)
+    const session = await this.#sessions.openDurable(clientId, holder)
+    await this.#sessions.setLeftAt(clientId, session, undefined)
+    const { filters } = session
     const previousConnection = holder.former.at(-1)
     // ahead of stored messages: before the routes are there again (protocol.md 3)
     await this.#reply(
@@ -156,6 +158,7 @@ export class SessionRequests {
       session ?? (await this.#sessions.openDurable(clientId, heldBy(NOBODY, connection, undefined)))
     // copies for a session that dies with its connection have no queue to go to
     const copies = replayTo !== undefined || taker.delivery === 'queue'
+    await this.#sessions.setLeftAt(clientId, taker, undefined)
     await this.#sessions.subscribe(clientId, taker, good, copies && replayTo === undefined)
     if (copies) replays.start({ clientId, filters: good.keys(), replayTo, packetId })
     if (bad.size > 0) throw filtersRefused(bad)

@@ -4,16 +4,11 @@
 
 import { Backoff } from '../backoff.js'
 import { AmqpError, CONDITIONS } from '../errors.js'
-import type { SpaceMetrics } from '../metrics.js'
 import { SubscriptionService, type SubscriptionServiceOptions } from './subscription-service.js'
 
 /** ms between attempts */
 const MIN_DELAY_MS = 20
 const MAX_DELAY_MS = 500
-
-export interface StandbyOptions extends SubscriptionServiceOptions {
-  readonly metrics: SpaceMetrics
-}
 
 export class SubscriptionStandby {
   readonly #options: SubscriptionServiceOptions
@@ -23,18 +18,23 @@ export class SubscriptionStandby {
   #delay: { readonly timer: NodeJS.Timeout; readonly over: () => void } | undefined
   #stopped = false
 
-  private constructor({ metrics, ...options }: StandbyOptions) {
+  private constructor(options: SubscriptionServiceOptions) {
     this.#options = options
-    metrics.gauge('mqtt_durable_sessions', () => this.#active?.durableCount ?? 0)
+    options.metrics.gauge('mqtt_durable_sessions', () => this.#active?.durableCount ?? 0)
   }
 
   /** Resolves when it is active, or stands by. Rejects with AmqpError where the host refuses it. */
-  static async start(options: StandbyOptions): Promise<SubscriptionStandby> {
+  static async start(options: SubscriptionServiceOptions): Promise<SubscriptionStandby> {
     const standby = new SubscriptionStandby(options)
     if (await standby.#activate()) return standby
     standby.#tell()
     standby.#waiting = standby.#standBy()
     return standby
+  }
+
+  /** The configuration has changed. */
+  reconfigured(): void {
+    this.#active?.reconfigured()
   }
 
   async stop(): Promise<void> {

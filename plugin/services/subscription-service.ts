@@ -6,11 +6,14 @@ import type { Config } from '../config.js'
 import { AmqpError, CONDITIONS } from '../errors.js'
 import type { AddressSpace, Closeable, Delivery, LinkClosed, Logger, Outcome, ServedLink } from '../host.js'
 import { SUBSCRIPTION_SERVICE_ADDRESSES } from '../messages/addresses.js'
+import type { SpaceMetrics } from '../metrics.js'
 import { decodeRequest, type SubscriptionRequest } from '../messages/requests.js'
+import { AbandonedSessions } from './abandoned-sessions.js'
 import { ClientTurns } from './client-turns.js'
 import { authorize } from './request-checks.js'
 import { serveRetained } from './retained-readers.js'
 import { closeParts, makeParts, type ServiceParts } from './service-parts.js'
+import { SessionBounds } from './session-bounds.js'
 import { SessionRequests, Stopping } from './session-requests.js'
 import { Takeovers } from './takeovers.js'
 
@@ -21,6 +24,7 @@ export interface SubscriptionServiceOptions {
   readonly space: AddressSpace
   readonly config: () => Config
   readonly log: Logger
+  readonly metrics: SpaceMetrics
 }
 
 export class SubscriptionService {
@@ -29,17 +33,25 @@ export class SubscriptionService {
   readonly #turns: ClientTurns
   readonly #takeovers: Takeovers
   readonly #requests: SessionRequests
+  readonly #bounds: SessionBounds
+  readonly #abandoned: AbandonedSessions
   readonly #served: Closeable[] = []
   #stopping = false
 
   private constructor(options: SubscriptionServiceOptions, parts: ServiceParts, turns: ClientTurns) {
-    const { config, log } = options
+    const { space, config, log, metrics } = options
     this.#options = options
     this.#parts = parts
     this.#turns = turns
     this.#takeovers = new Takeovers(parts.connection, log, () => config().services.takeoverTimeoutMs)
     const { sessions, connection, replays } = parts
     const takeovers = this.#takeovers
+    const dropped = metrics.counter('mqtt_session_messages_dropped_total')
+    const expired = metrics.counter('mqtt_sessions_expired_total')
+    const { queues } = space
+    this.#bounds = new SessionBounds({ queues, config, dropped, log })
+    const now = (): number => Date.now()
+    this.#abandoned = new AbandonedSessions({ queues, sessions, turns, config, expired, log, now })
     this.#requests = new SessionRequests({ sessions, connection, turns, takeovers, replays, config, log })
   }
 
@@ -75,18 +87,31 @@ export class SubscriptionService {
   async stop(): Promise<void> {
     this.#stopping = true
     this.#takeovers.stop()
+    await this.#abandoned.stop()
     await this.#turns.idle()
     await Promise.all(this.#served.map(served => served.close()))
+    await this.#bounds.stop()
     await closeParts(this.#parts)
+  }
+
+  /** The configuration has changed. */
+  reconfigured(): void {
+    this.#bounds.set().catch((error: unknown) => {
+      if (!this.#stopping)
+        this.#options.log.error({ err: error }, 'the bounds of sessions could not be changed')
+    })
+    this.#abandoned.start()
   }
 
   async #recover(): Promise<void> {
     const { space, log } = this.#options
     const { sessions, feed, messages, replays } = this.#parts
     await feed.open()
+    await this.#bounds.start()
     this.#served.push(await serveRetained(space, { feed, messages, log }))
     await sessions.recover()
     for (const [clientId, filters] of sessions.owing) replays.start({ clientId, filters })
+    this.#abandoned.start()
   }
 
   #onFilled(clientId: string, filters: ReadonlySet<string>): void {

@@ -1,4 +1,5 @@
 // A configuration that changes while clients are connected: what it reaches, and that it drops nobody.
+// A long file, since it has a test of each live option.
 
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
@@ -196,6 +197,29 @@ describe('a changed configuration', () => {
       publisher.send(publish('t', 'live'))
       assert.equal((await again.nextPublish()).payload, 'live')
     },
+    'sessions.maxQueuedMessages': async () => {
+      await start()
+      const again = await dropping(withOption('sessions.maxQueuedMessages', 2), '', 1)
+      assert.deepEqual(
+        (await again.take(2)).map(packet => packet.cmd === 'publish' && packet.payload),
+        ['1', '2']
+      )
+    },
+    'sessions.maxQueuedBytes': async () => {
+      await start()
+      const again = await dropping(withOption('sessions.maxQueuedBytes', 1024), 'x'.repeat(2000), 3)
+      assert.deepEqual(await again.untilPong(), [])
+    },
+    'sessions.abandonedAfterMs': async () => {
+      await start()
+      const client = await gateway.connect('client', { clean: false })
+      const other = await gateway.connect('other', { clean: false })
+      await client.disconnect()
+      await change(withOption('sessions.abandonedAfterMs', 20))
+      while (gateway.metric('mqtt_sessions_expired_total') < 1) await other.untilPong()
+      assert.deepEqual(await gateway.space.queues.list('$mqtt.to.'), ['$mqtt.to.other.publish'])
+      assert.equal(gateway.metric('mqtt_durable_sessions'), 1)
+    },
     'host.outageGraceMs': async () => {
       const links = new QueueLinks()
       await start({ mqtt: withOption('host.outageGraceMs', 3_600_000), wrap: links.wrap })
@@ -218,6 +242,20 @@ describe('a changed configuration', () => {
       await change(withOption('limits.connections', 3))
       await gateway.connect('third')
     }
+  }
+
+  /** A client whose session was away while three publications came after `next`, and `count` of them were dropped. */
+  async function dropping(next: object, padding: string, count: number): Promise<MqttSocket> {
+    const client = await gateway.connect('client', { clean: false })
+    await client.subscribe(['t', 1])
+    await client.disconnect()
+    await change(next)
+    const publisher = await gateway.connect('publisher')
+    for (const payload of ['1', '2', '3']) await publisher.publish('t', payload + padding)
+    while (gateway.metric('mqtt_session_messages_dropped_total') < count) await publisher.untilPong()
+    const again = await gateway.openWith(connect({ clientId: 'client', clean: false }))
+    assert.equal((await again.next()).cmd, 'connack')
+    return again
   }
 
   for (const { path } of LIVE) {
