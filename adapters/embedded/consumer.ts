@@ -72,6 +72,11 @@ export class Consumer implements Attachment {
     return this.credit > 0 && this.unsettledCount < this.#maxUnsettled
   }
 
+  /** deliveries that it can take */
+  get room(): number {
+    return Math.max(0, Math.min(this.credit, this.#maxUnsettled - this.unsettledCount))
+  }
+
   get unsettledCount(): number {
     return (this.#unsettled?.size ?? 0) + (this.#delivering === undefined ? 0 : 1)
   }

@@ -18,6 +18,13 @@ export class Consumers {
     return this.#all.some(consumer => consumer.ready)
   }
 
+  /** Deliveries that they can take, all together. */
+  get room(): number {
+    let room = 0
+    for (const consumer of this.#all) room += consumer.room
+    return room
+  }
+
   /** One of them has a delivery that it has not settled. */
   get holding(): boolean {
     return this.#all.some(consumer => consumer.unsettledCount > 0)

@@ -75,6 +75,11 @@ export class Dispatch implements Settlement {
     return this.#consumers.ready
   }
 
+  /** Entries that would go to consumers if they were pushed now. */
+  get room(): number {
+    return this.#ready.length > 0 || this.#returned.length > 0 ? 0 : this.#consumers.room
+  }
+
   /** Delivered and not settled, or come back. */
   get outstanding(): boolean {
     return this.#returned.length > 0 || this.#consumers.holding

@@ -35,8 +35,9 @@ export class QueueState implements Touched {
   #next: number
   #head: number
   #removed = 0
-  /** highest number that was delivered */
+  /** highest number that was delivered, or will be when it is written */
   #delivered: number
+  #expecting = false
   /** the same, as the store has it */
   #written: number
   /** highest number that a process delivered that ended without closing the queue */
@@ -83,6 +84,12 @@ export class QueueState implements Touched {
     this.#store.touch(this)
   }
 
+  /** The entry goes to a receiver as soon as the present batch is written: the batch says that it was delivered. */
+  expect(sequence: number): void {
+    this.#expecting = true
+    this.onDelivered(sequence)
+  }
+
   /** Called after what was removed is deleted in the store. */
   onRemoved(): void {
     if (++this.#removed < this.#headLag) return
@@ -92,7 +99,10 @@ export class QueueState implements Touched {
   }
 
   beforeWrite(): void {
-    if (this.#delivered > this.#written && this.#owner.outstanding()) this.#write(this.#delivered)
+    if (this.#delivered > this.#written && (this.#expecting || this.#owner.outstanding())) {
+      this.#write(this.#delivered)
+    }
+    this.#expecting = false
   }
 
   /**

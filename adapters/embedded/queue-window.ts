@@ -89,6 +89,7 @@ export class QueueWindow {
     const encoded = encodeMessage(message)
     this.#owner.stock.add(encoded)
     this.#entries.put(this.#owner.id, sequence, encoded, expiresAt)
+    if (!this.#paged && this.#uncommitted.length < this.#dispatch.room) this.#state.expect(sequence)
     this.#uncommitted.push(new Entry(sequence, encoded, expiresAt, true))
     this.#awaitCommit(sequence)
     return stored ? 'durable' : 'written'

@@ -176,6 +176,37 @@ export const durability: readonly ContractCase[] = [
     }
   },
   {
+    title: 'counts a delivery that a crash cut off, and none of what was not delivered',
+    part: 'durability',
+    requires: 'crash',
+    async run(t) {
+      await t.space.queues.create(QUEUE)
+      const peer = await Peer.open(t)
+      const { inbox } = await peer.receive(QUEUE, { window: 3 })
+      const sender = await peer.sender(QUEUE)
+      for (const message of series(5)) await sender.start(message)
+      const held = await inbox.take(3)
+      assert.ok(t.crash)
+      await t.crash()
+      assert.deepEqual(
+        held.map(({ deliveryCount }) => deliveryCount),
+        [0, 0, 0]
+      )
+      const again = await (await Peer.open(t)).receive(QUEUE)
+      // 4 and 5 were not accepted perhaps
+      await (await (await Peer.open(t)).sender(QUEUE)).accepted(durable('last'))
+      const deliveries = []
+      for (let text = ''; text !== 'last';) {
+        const delivery = await again.inbox.next()
+        deliveries.push(delivery)
+        text = textOf(delivery.message.body)
+      }
+      const counts = deliveries.map(({ deliveryCount }) => deliveryCount)
+      assert.deepEqual(counts.slice(0, 3), [1, 1, 1])
+      assert.ok(counts.slice(3).every(count => count === 0))
+    }
+  },
+  {
     title: 'gives a message the same id after a restart, and no other message that id',
     part: 'durability',
     async run(t) {

@@ -37,6 +37,21 @@ export const stateMutants: readonly Mutant[] = [
     })
   },
   {
+    title: 'forgets in a crash what was delivered',
+    hints: ['counts a delivery that a crash cut off, and none of what was not delivered'],
+    mutate: () => {
+      let restarted = false
+      return {
+        restarted: async () => void (restarted = true),
+        deliver: (delivery, pass) => {
+          const { deliveryCount } = delivery.message
+          const settle: typeof delivery.settle = outcome => delivery.settle(outcome)
+          pass(restarted ? { ...delivery, deliveryCount, settle } : delivery)
+        }
+      }
+    }
+  },
+  {
     title: 'forgets a route on restart',
     hints: ['keeps routes over a restart, and copies over them at once'],
     mutate: () => ({

@@ -1,151 +1,20 @@
 // What a durable queue says of its messages and their bytes, against what is in it.
 
 import assert from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as fc from 'fast-check'
-import type { Attachment } from '../../../adapters/embedded/consumer.js'
-import type { DurableQueue } from '../../../adapters/embedded/durable-queue.js'
-import { DurableQueues } from '../../../adapters/embedded/durable-queues.js'
-import { bytesOf } from '../../../adapters/embedded/entry.js'
-import { EntryLog } from '../../../adapters/embedded/entry-log.js'
-import { DEFAULT_LIMITS } from '../../../adapters/embedded/limits.js'
-import { Store } from '../../../adapters/embedded/store.js'
-import type { Delivery } from '../../../plugin/host.js'
-import { crashCopy } from '../../fixtures/crash-copy.js'
-import {
-  ACCEPTED,
-  fleeting,
-  message,
-  recordingLog,
-  SMALL_QUEUES,
-  turn,
-  type LogLine
-} from './broker-fixture.js'
+import { ACCEPTED, fleeting, message, turn } from './broker-fixture.js'
+import { NAME, QueueScene } from './queue-scene.js'
 
-const NAME = '$mqtt.to.c1.publish'
 const ROOM = { maxMessages: Infinity, maxBytes: Infinity }
 
-class Scene {
-  readonly lines: LogLine[] = []
-  readonly #root: string
-  readonly #crashed: (() => Promise<void>)[] = []
-  #copies = 0
-  #directory: string
-  #store: Store | undefined
-  #entries: EntryLog | undefined
-  #queues: DurableQueues | undefined
-  #attachment: Attachment | undefined
-  held: Delivery[] = []
-
-  constructor(root: string) {
-    this.#root = root
-    this.#directory = join(root, 'data')
-  }
-
-  /** a copy of a store may have come before its note of what is synced, which is a warning */
-  get errors(): LogLine[] {
-    return this.lines.filter(({ level }) => level === 'error')
-  }
-
-  get store(): Store {
-    assert.ok(this.#store)
-    return this.#store
-  }
-
-  get queues(): DurableQueues {
-    assert.ok(this.#queues)
-    return this.#queues
-  }
-
-  get queue(): DurableQueue {
-    return this.queues.ensure(NAME)
-  }
-
-  async start(): Promise<void> {
-    const log = recordingLog(this.lines)
-    this.#store = await Store.open(this.#directory, log)
-    this.#entries = new EntryLog(this.#store, log)
-    const limits = { ...DEFAULT_LIMITS, ...SMALL_QUEUES }
-    const options = { entries: this.#entries, limits, now: Date.now, log }
-    this.#queues = await DurableQueues.load({ ...options, onDeleted() {} })
-  }
-
-  async stop(): Promise<void> {
-    this.#attachment?.detach(false)
-    this.#attachment = undefined
-    this.held = []
-    await this.#queues?.close()
-    await this.#store?.close()
-  }
-
-  async crash(): Promise<void> {
-    const [queues, store] = [this.queues, this.store]
-    this.#crashed.push(async () => {
-      await queues.close()
-      await store.close()
-    })
-    this.#attachment = undefined
-    this.held = []
-    const copy = join(this.#root, `copy-${++this.#copies}`)
-    crashCopy(this.#directory, copy)
-    this.#directory = copy
-    await this.start()
-  }
-
-  attach(window: number): void {
-    this.#attachment ??= this.queue.attach({
-      window,
-      onDelivery: delivery => this.held.push(delivery),
-      onEnded() {}
-    })
-  }
-
-  detach(): void {
-    this.#attachment?.detach(false)
-    this.#attachment = undefined
-    this.held = []
-  }
-
-  /** Resolves when what is being counted now is counted. */
-  async counted(): Promise<void> {
-    assert.ok(this.#entries)
-    await this.#entries.count(this.queue.id, 1, 0, () => true)
-    await turn()
-  }
-
-  /** Takes out all there is: messages and bytes. */
-  async empty(): Promise<{ messages: number; bytes: number }> {
-    this.detach()
-    const there = { messages: 0, bytes: 0 }
-    const attachment = this.queue.attach({
-      window: 0,
-      onDelivery: delivery => {
-        there.messages++
-        there.bytes += bytesOf(delivery.message)
-        delivery.settle(ACCEPTED)
-      },
-      onEnded() {}
-    })
-    attachment.addCredit(1e6)
-    await attachment.drain()
-    attachment.detach(false)
-    return there
-  }
-
-  async close(): Promise<void> {
-    await this.stop()
-    for (const close of this.#crashed) await close()
-    await rm(this.#root, { recursive: true, force: true })
-  }
-}
-
 describe('what a durable queue holds', () => {
-  let scene: Scene
+  let scene: QueueScene
 
   beforeEach(async () => {
-    scene = new Scene(await mkdtemp(join(tmpdir(), 'stock-')))
+    scene = new QueueScene(await mkdtemp(join(tmpdir(), 'stock-')))
     await scene.start()
   })
 
