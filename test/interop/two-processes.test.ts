@@ -6,6 +6,7 @@ import { join } from 'node:path'
 
 import { Program, TemporaryDirectory } from '../fixtures/program.js'
 import { mosquittoPub, MosquittoSub } from './clients/mosquitto.js'
+import { MqttJsClient } from './clients/mqtt-js.js'
 import { need } from './tools.js'
 
 const SERVICE = { name: 'plugin', password: 'plugin secret' }
@@ -57,6 +58,19 @@ describe('interop: two processes', () => {
       await sub.stop()
     })
   }
+
+  it('brings retained messages over the broker of the other process, more than are on their way at once', async () => {
+    const topics = Array.from({ length: 100 }, (_, index) => `home/kept/${index}`)
+    const publisher = await MqttJsClient.connect(mqttPort, { username: USER.name, password: USER.password })
+    for (const topic of topics) await publisher.publish(topic, topic, 1, { retain: true })
+    await publisher.end()
+    for (const qos of ['0', '1']) {
+      const sub = await MosquittoSub.start(mqttPort, [...AS_USER, '-q', qos, '-t', 'home/kept/#'])
+      const lines = topics.map(topic => `${topic} ${qos} 1 ${topic}`)
+      assert.deepEqual((await sub.lines.take(100)).sort(), [...lines].sort())
+      await sub.stop()
+    }
+  })
 
   it('lets nobody in whom the broker does not know', async () => {
     const { code } = await mosquittoPub(mqttPort, ['-u', 'sensor', '-P', 'wrong', '-t', 'home/a', '-m', '1'])

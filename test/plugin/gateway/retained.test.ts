@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { mqttOptions, RunningGateway, type GatewayOptions } from '../../fixtures/gateway.js'
+import { Killable } from '../../fixtures/killable.js'
 import { connect, puback, publish, subscribe, type PublishedPacket } from '../../fixtures/mqtt-bytes.js'
 import type { MqttSocket } from '../../fixtures/mqtt-socket.js'
 import { takeCopies } from '../../fixtures/scripted-service.js'
@@ -132,6 +133,29 @@ describe('retained messages', () => {
         topics.map(topic => newest.get(topic))
       )
     }
+  })
+
+  it('come whole though the service goes while they are on their way, and another one takes its place', async () => {
+    const gone = new Killable()
+    await start({ wrap: gone.wrap, roles: ['subscription'] })
+    await start({ roles: ['subscription'] })
+    const gateway = await start()
+    const publisher = await gateway.connect('publisher')
+    const topics = Array.from({ length: 200 }, (_, index) => `t/${index}`)
+    for (const topic of topics) await publisher.publish(topic, topic, { retain: true })
+    const clients = [await gateway.connect('one'), await gateway.connect('zero')]
+    for (const [index, client] of clients.entries()) await client.subscribe(['t/+', 1 - index])
+    const [one, zero] = clients
+    assert.ok(one && zero)
+    await one.take(20)
+    assert.deepEqual(new Set(await takeCopies(zero, 200)), new Set(topics))
+    gone.kill()
+    // its SUBSCRIBE waits for the other service, which then knows the clients again
+    assert.deepEqual(await zero.subscribe(['end', 1]), [1])
+    for (const id of Array.from({ length: 20 }, (_, index) => index + 1)) one.send(puback(id))
+    const got = new Set<string>()
+    while (got.size < 200) for (const topic of await takeCopies(one, 1)) got.add(topic)
+    assert.deepEqual(await zero.untilPong(), [])
   })
 
   it('come whole to a slow client, and keep nobody else from theirs', async () => {
