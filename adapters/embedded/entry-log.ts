@@ -11,6 +11,8 @@ import type { Store } from './store.js'
 const EXPIRES = 1
 const EXPIRY_BYTES = 8
 const SCRATCH_BYTES = 64 << 10
+/** Read at once while publications go on. */
+const COUNT_BYTES = 32 << 10
 
 export interface EntryRange {
   /** first and last sequence number */
@@ -102,7 +104,7 @@ export class EntryLog {
     // what was removed before this call is written when it is read
     await Promise.all([former, this.store.written()])
     try {
-      for await (const [key, value] of this.store.entries(entryRange(queue, from, to + 1))) {
+      for await (const [key, value] of this.store.entries(entryRange(queue, from, to + 1), COUNT_BYTES)) {
         if (isMessageKey(key) && !onEntry(sequenceOf(key), messageBytes(value))) return false
       }
       return true

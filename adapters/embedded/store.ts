@@ -160,9 +160,9 @@ export class Store {
     return { entries, complete: false }
   }
 
-  /** What is there at the first step, in order. */
-  async *entries(range: KeyRange): AsyncGenerator<[key: Buffer, value: Buffer]> {
-    for await (const entry of this.#db.iterator({ ...range, highWaterMarkBytes: READ_BYTES })) yield entry
+  /** What is there at the first step, in order; about `bytes` at once. */
+  async *entries(range: KeyRange, bytes = READ_BYTES): AsyncGenerator<[key: Buffer, value: Buffer]> {
+    for await (const entry of this.#db.iterator({ ...range, highWaterMarkBytes: bytes })) yield entry
   }
 
   /** Removes all that is written of a range, not in the order of the puts. */
