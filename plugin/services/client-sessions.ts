@@ -3,7 +3,7 @@
 
 import { isDeepStrictEqual } from 'node:util'
 import type { AddressSpace, ServedLink } from '../host.js'
-import { publishAddress } from '../messages/addresses.js'
+import { decodeClientAddress, publishAddress } from '../messages/addresses.js'
 import { deleteInFlight, IN_FLIGHT_STORE } from '../messages/in-flight.js'
 import type { DeliveryPath } from '../messages/requests.js'
 import type { Qos } from '../mqtt/packets.js'
@@ -11,6 +11,8 @@ import { NOBODY, type Holder, type SubscriptionRecords } from './subscription-re
 
 /** Former connections that a session remembers. */
 const MAX_FORMER = 8
+/** Sessions whose queues and routes are made sure of at once. */
+const RECOVERED_AT_ONCE = 100
 
 export interface ClientSession {
   readonly delivery: DeliveryPath
@@ -60,9 +62,23 @@ export class ClientSessions {
 
   /** Reads the records, and makes again what a crash kept from being made. */
   async recover(): Promise<void> {
-    for (const [clientId, session] of await this.#records.load()) {
+    for (const [clientId, session] of await this.#records.load())
       this.#sessions.set(clientId, { delivery: 'queue', madeBy: undefined, ...session })
-      await this.establish(clientId)
+    const clientIds = [...this.#sessions.keys()]
+    for (let i = 0; i < clientIds.length; i += RECOVERED_AT_ONCE) {
+      const some = clientIds.slice(i, i + RECOVERED_AT_ONCE)
+      await Promise.all(some.map(clientId => this.establish(clientId)))
+    }
+    await this.#removeStrayRoutes()
+  }
+
+  /** A route that no record has leads into a queue that nobody can ask for, or brings what nobody asked for. */
+  async #removeStrayRoutes(): Promise<void> {
+    for (const route of await this.#space.routes.list()) {
+      const address = decodeClientAddress(route.queue)
+      if (address?.kind !== 'publish') continue
+      const known = this.#sessions.get(address.clientId)?.filters.has(route.filter) === true
+      if (!known) await this.#space.routes.remove(route)
     }
   }
 

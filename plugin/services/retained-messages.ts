@@ -6,6 +6,9 @@ import type { KeyedStore, Logger, Message } from '../host.js'
 import { isExpired, isRetainedRecord, RETAINED_STORE, type RetainedUpdate } from '../messages/retained.js'
 import type { DamagedRecords } from './damaged-records.js'
 
+/** Records that are cleared away at once, before whoever finds them waits. */
+const MAX_CLEARING = 100
+
 export interface RetainedMessagesOptions {
   readonly store: KeyedStore
   readonly damaged: DamagedRecords
@@ -49,7 +52,9 @@ export class RetainedMessages {
 
   async get(topic: string): Promise<Message | undefined> {
     const record = await this.#options.store.get(topic)
-    return record !== undefined && this.#isGood(topic, record) ? record : undefined
+    if (record === undefined || this.#judge(topic, record) === 'good') return record
+    void this.#clearAway(topic)
+    return undefined
   }
 
   /** Topics that begin with `prefix` and come after `after`, in the order of their UTF-8 bytes; what is not `wanted` is as it is found. */
@@ -58,23 +63,21 @@ export class RetainedMessages {
     after?: string,
     wanted: (topic: string) => boolean = () => true
   ): AsyncGenerator<readonly [topic: string, record: Message], void> {
-    for await (const [topic, record] of this.#options.store.entries(prefix, after))
-      if (!wanted(topic) || this.#isGood(topic, record)) yield [topic, record]
+    for await (const [topic, record] of this.#options.store.entries(prefix, after)) {
+      if (!wanted(topic) || this.#judge(topic, record) === 'good') yield [topic, record]
+      else {
+        const cleared = this.#clearAway(topic)
+        if (this.#clearing.size >= MAX_CLEARING) await cleared
+      }
+    }
   }
 
-  /** Deletes what has expired. */
-  async sweep(): Promise<void> {
-    for await (const _entry of this.entries('')) continue
-  }
-
-  /** What is not good is cleared away on the side. */
-  #isGood(topic: string, record: Message): boolean {
+  /** Never rejects. */
+  #clearAway(topic: string): Promise<void> {
     const { log } = this.#options
-    if (this.#judge(topic, record) === 'good') return true
-    this.#clear(topic).catch((error: unknown) =>
+    return this.#clear(topic).catch((error: unknown) =>
       log.warn({ topic, err: error }, 'a retained message that is over could not be removed')
     )
-    return false
   }
 
   #judge(topic: string, record: Message): 'good' | 'expired' | 'damaged' {
@@ -87,9 +90,13 @@ export class RetainedMessages {
     const { store, damaged } = this.#options
     if (this.#writing.has(topic) || this.#clearing.has(topic)) return
     this.#clearing.add(topic)
-    const record = await store.get(topic)
-    const verdict = record === undefined ? 'good' : this.#judge(topic, record)
-    if (record !== undefined && verdict === 'damaged') await damaged.keep(RETAINED_STORE, topic, record)
-    if (this.#clearing.delete(topic) && verdict !== 'good') await store.delete(topic)
+    try {
+      const record = await store.get(topic)
+      const verdict = record === undefined ? 'good' : this.#judge(topic, record)
+      if (record !== undefined && verdict === 'damaged') await damaged.keep(RETAINED_STORE, topic, record)
+      if (this.#clearing.delete(topic) && verdict !== 'good') await store.delete(topic)
+    } finally {
+      this.#clearing.delete(topic)
+    }
   }
 }

@@ -10,6 +10,7 @@ import { ReadingTurns } from './reading-turns.js'
 import { Replays } from './replays.js'
 import { RetainedFeed } from './retained-feed.js'
 import { RetainedMessages } from './retained-messages.js'
+import { RetainedSweep } from './retained-sweep.js'
 import { SUBSCRIPTION_STORE, SubscriptionRecords } from './subscription-records.js'
 
 export interface ServiceParts {
@@ -18,6 +19,7 @@ export interface ServiceParts {
   readonly messages: RetainedMessages
   readonly feed: RetainedFeed
   readonly replays: Replays
+  readonly sweep: RetainedSweep
 }
 
 /** `onFilled`: as of Replays. Rejects with AmqpError. */
@@ -35,11 +37,12 @@ export async function makeParts(
   const turns = new ReadingTurns(() => performance.now())
   const replays = new Replays({ connection, feed, messages, turns, log, onFilled })
   const sessions = new ClientSessions(space, records, clientId => replays.end(clientId, true))
-  return { connection, sessions, messages, feed, replays }
+  const sweep = new RetainedSweep(messages, log)
+  return { connection, sessions, messages, feed, replays, sweep }
 }
 
-export async function closeParts({ connection, feed, replays }: ServiceParts): Promise<void> {
+export async function closeParts({ connection, feed, replays, sweep }: ServiceParts): Promise<void> {
   // those that wait for the feed are told by it
-  await Promise.all([replays.close(), feed.close()])
+  await Promise.all([replays.close(), feed.close(), sweep.stop()])
   await connection.close()
 }

@@ -105,13 +105,14 @@ export class SubscriptionService {
 
   async #recover(): Promise<void> {
     const { space, log } = this.#options
-    const { sessions, feed, messages, replays } = this.#parts
+    const { sessions, feed, messages, replays, sweep } = this.#parts
     await feed.open()
     await this.#bounds.start()
     this.#served.push(await serveRetained(space, { feed, messages, log }))
     await sessions.recover()
     for (const [clientId, filters] of sessions.owing) replays.start({ clientId, filters })
     this.#abandoned.start()
+    sweep.start()
   }
 
   #onFilled(clientId: string, filters: ReadonlySet<string>): void {
