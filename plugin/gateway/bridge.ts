@@ -40,6 +40,8 @@ export class Bridge implements Opener, RegisteredClient {
   #pumping = false
   #reading = true
   #socketClosed = false
+  /** publications that the client was too slow for */
+  #dropped = 0
   /** once the gateway wants it to leave */
   #departure: Departure | undefined
 
@@ -73,9 +75,11 @@ export class Bridge implements Opener, RegisteredClient {
     })
   }
 
-  deliver(publication: Publication, grantedQos: Qos, settle?: () => void): void {
+  deliver(publication: Publication, grantedQos: Qos, settle?: () => void): boolean {
     const size = publication.payload.length + publication.topic.length
+    const dropped = this.#dropped
     this.#driver.handle({ type: 'delivery', delivery: { publication, grantedQos, size, settle } })
+    return this.#dropped === dropped
   }
 
   sourceLost(filter: string): void {
@@ -194,6 +198,7 @@ export class Bridge implements Opener, RegisteredClient {
         this.#opening = this.#open(action.request)
         return
       case 'dropped':
+        this.#dropped += 1
         return this.#parts.counters.dropped[action.qos].add(1)
       case 'warn':
         return this.#parts.log.warn({ ...this.#who(), ...action.fields }, action.message)

@@ -15,8 +15,8 @@ import type { LiveTopics } from './live-topics.js'
 
 /** One client of the inbox. */
 export interface InboxClient {
-  /** `settle`: of what comes at the client's pace alone; called once when the client has taken it. */
-  deliver(publication: Publication, grantedQos: Qos, settle?: () => void): void
+  /** False: it was dropped. `settle`: of what comes at the client's pace alone; called once when the client has taken it. */
+  deliver(publication: Publication, grantedQos: Qos, settle?: () => void): boolean
   /** messages of a subscription with QoS > 0 were lost with their source */
   sourceLost(filter: string): void
 }
@@ -161,8 +161,8 @@ export class Inbox {
       for (const [client, membership] of feed.members) {
         const qos = membership.grantedBy(filter, publication.topic)
         if (qos === undefined) continue
-        client.deliver(publication, qos)
-        if (this.#watched.size > 0) this.#watched.get(client)?.add(publication.topic)
+        const taken = client.deliver(publication, qos)
+        if (taken && this.#watched.size > 0) this.#watched.get(client)?.add(publication.topic)
       }
     }
     delivery.settle(ACCEPTED)

@@ -46,6 +46,7 @@ describe('the replays of a client', () => {
       deliver: ({ topic }, _qos, settle = assert.fail) => {
         got.push(topic)
         taken.push(settle)
+        return true
       },
       sourceLost: assert.fail
     }

@@ -58,8 +58,9 @@ class Client implements InboxClient {
   readonly got: string[] = []
   readonly lost: string[] = []
 
-  deliver({ topic }: Publication, grantedQos: Qos): void {
+  deliver({ topic }: Publication, grantedQos: Qos): boolean {
     this.got.push(`${topic}@${grantedQos}`)
+    return true
   }
 
   sourceLost(filter: string): void {

@@ -126,6 +126,35 @@ describe('retained messages at the gateway', () => {
     assert.deepEqual(await takeCopies(client, 3), ['short', 'other', long])
   })
 
+  it('come where the client was too slow for what came live of their topics', async () => {
+    await start({ mqtt: mqttOptions({ limits: { bufferedBytes: 4096 } }) })
+    const [client, publisher] = [await gateway.connect('c'), await gateway.connect('publisher')]
+    const asked = await service.subscribed(client, 1, ['#', 0])
+    client.pauseReading()
+    const dropped = (): number => gateway.metric('mqtt_publications_dropped_total')
+    const topics: string[] = []
+    while (dropped() < 10) {
+      const topic = `t/${topics.length}`
+      assert.ok(topics.push(topic) < 1000, 'nothing is dropped')
+      publisher.send(publish(topic, 'x'.repeat(65_000)))
+      assert.deepEqual(await publisher.untilPong(), [])
+    }
+    const sending = asked.copy(topics).then(() => asked.end())
+    client.resumeReading()
+    const live = topics.length - dropped()
+    const got = [...(await client.take(live)), ...(await client.take(dropped()))]
+    await sending
+    assert.deepEqual(
+      got.map(packet => packet.cmd === 'publish' && packet.topic),
+      topics
+    )
+    assert.deepEqual(
+      got.map(packet => packet.cmd === 'publish' && packet.retain),
+      topics.map((_, index) => index >= live)
+    )
+    assert.deepEqual(await client.untilPong(), [])
+  })
+
   it('of a SUBSCRIBE during a replay come after it, in one more for all that waited', async () => {
     await start()
     const client = await gateway.connect('c')
