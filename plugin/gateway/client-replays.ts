@@ -39,8 +39,8 @@ export class ClientReplays implements ReplayReceiver {
   readonly #identity: ClientIdentity
   readonly #inTurn: (act: () => Promise<void>) => void
   #current: Replay | undefined
-  /** filters to be asked for when `current` is over */
-  readonly #due = new Set<string>()
+  /** filters to be asked for when `current` is over; few clients ever have some */
+  #due: Set<string> | undefined
   /** copies that the client has not taken */
   #inHand = 0
   #allowing = false
@@ -80,7 +80,7 @@ export class ClientReplays implements ReplayReceiver {
   granted(replay: Begun, filters: Iterable<string>): void {
     if (replay === undefined || this.#closed) return
     if (replay === this.#current) for (const filter of filters) replay.filters.add(filter)
-    else for (const filter of filters) this.#due.add(filter)
+    else this.#owe(filters)
     if (replay === this.#current && replay.filters.size === 0) this.#drop(replay)
     this.#proceed()
   }
@@ -98,7 +98,7 @@ export class ClientReplays implements ReplayReceiver {
   left(filters: Iterable<string>): void {
     const replay = this.#current
     for (const filter of filters) {
-      this.#due.delete(filter)
+      this.#due?.delete(filter)
       if (replay?.filters.delete(filter) === true) replay.narrowed = true
     }
     if (replay?.narrowed === true && replay.filters.size === 0) this.#drop(replay)
@@ -119,7 +119,7 @@ export class ClientReplays implements ReplayReceiver {
 
   close(): void {
     this.#closed = true
-    this.#due.clear()
+    this.#due = undefined
     this.#parts.replays.forget(this)
     if (this.#current !== undefined) this.#drop(this.#current)
   }
@@ -178,9 +178,14 @@ export class ClientReplays implements ReplayReceiver {
   }
 
   #cutOff(replay: Replay): void {
-    for (const filter of replay.filters) this.#due.add(filter)
+    this.#owe(replay.filters)
     this.#drop(replay)
     this.#proceed()
+  }
+
+  #owe(filters: Iterable<string>): void {
+    this.#due ??= new Set()
+    for (const filter of filters) this.#due.add(filter)
   }
 
   #drop({ channel }: Replay): void {
@@ -194,16 +199,20 @@ export class ClientReplays implements ReplayReceiver {
   }
 
   #proceed(): void {
-    if (this.#due.size > 0 && !this.#busy && !this.#closed) this.#inTurn(() => this.#ask())
+    if (this.#due !== undefined && !this.#busy && !this.#closed) this.#inTurn(() => this.#ask())
   }
 
   /** Asks for what is due; of filters that the client has already. */
   async #ask(): Promise<void> {
     const { inbox, replays, requests, log } = this.#parts
     const { clientId, connection, principal } = this.#identity
-    const filters = new Map([...inbox.grantedTo(this.#client)].filter(([filter]) => this.#due.has(filter)))
+    const due = this.#due
+    const filters = new Map([...inbox.grantedTo(this.#client)].filter(([filter]) => due?.has(filter)))
     const [first] = filters.keys()
-    if (first === undefined || this.#closed) return
+    if (first === undefined || this.#closed) {
+      this.#due = undefined
+      return
+    }
     // those that wait are told when there is a service again, and after it was told who they are
     if (!requests.attached) return replays.wait(this)
     let replay: Begun
@@ -218,7 +227,7 @@ export class ClientReplays implements ReplayReceiver {
       return this.#client.sourceLost(first)
     }
     if (replay === undefined || replay === 'later') return
-    for (const filter of filters.keys()) this.#due.delete(filter)
+    this.#due = undefined
     this.granted(replay, filters.keys())
     this.release()
     const answer = requests.resume({

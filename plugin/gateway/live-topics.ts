@@ -11,7 +11,7 @@ const HASH_LENGTH = 12
 const SECRET = randomBytes(16)
 
 export class LiveTopics {
-  readonly #names = new Set<string>()
+  #names: Set<string> | undefined
   readonly #max: number
   #full = false
 
@@ -26,13 +26,14 @@ export class LiveTopics {
 
   add(topic: string): void {
     if (this.#full) return
+    this.#names ??= new Set()
     this.#names.add(keyOf(topic))
     this.#full = this.#names.size > this.#max
   }
 
   /** Of a topic that came before this was full. */
   has(topic: string): boolean {
-    return this.#names.size > 0 && this.#names.has(keyOf(topic))
+    return this.#names?.has(keyOf(topic)) === true
   }
 }
 
