@@ -219,6 +219,7 @@ describe('durable sessions at the gateway', () => {
     assert.deepEqual(await clean.untilPong(), [])
     assert.deepEqual(await a.space.queues.list(QUEUE), [])
     assert.deepEqual(await a.space.routes.list(QUEUE), [])
+    assert.deepEqual(await scene.records(a), [])
     await clean.disconnect()
     assert.deepEqual(await (await scene.come(a, false)).untilPong(), [])
   })
