@@ -193,6 +193,24 @@ describe('conformance: sessions', () => {
     assert.deepEqual(packets.slice(1).sort(), ['puback', 'publish', 'suback', 'unsuback'])
   })
 
+  it('gets retained messages of its filters, also those that came while it was away, flagged as such', async () => {
+    const publisher = await gateway().connect(freshId())
+    await publisher.publish(`${id}/1`, 'kept', { retain: true })
+    const client = await come(false)
+    assert.deepEqual(await client.subscribe([`${id}/+`, 1]), [1])
+    const copy = await client.nextPublish()
+    assert.deepEqual([copy.payload, copy.retain, copy.qos, copy.dup], ['kept', true, 1, false])
+    client.send(puback(copy.packetId ?? 0))
+    await client.untilPong()
+    await client.disconnect()
+    // a live one for a subscription that is there
+    await publisher.publish(`${id}/2`, 'later', { retain: true })
+    const again = await come(true)
+    const live = await again.nextPublish()
+    assert.deepEqual([live.payload, live.retain], ['later', false])
+    assert.deepEqual(await again.untilPong(), [])
+  })
+
   it('takes publications of its client as any other does', async () => {
     const witness = await subscriber(gateway(), [`${id}/t`, 1])
     const client = await come(false)
