@@ -9,6 +9,9 @@ import type { AmqpConnection, Message, Outcome, Sender } from '../host.js'
 const MIN_DELAY_MS = 10
 const MAX_DELAY_MS = 1000
 
+/** One for all: each SUBSCRIBE closes a link, and mostly nobody waits for it. */
+const CLOSED = new AmqpError(CONDITIONS.detachForced, 'the link was closed')
+
 export class PacedSender {
   /** messages without an outcome, at most */
   readonly #window: number
@@ -67,7 +70,7 @@ export class PacedSender {
   }
 
   async close(): Promise<void> {
-    this.fail(new AmqpError(CONDITIONS.detachForced, 'the link was closed'))
+    this.fail(CLOSED)
     await this.#sender?.close()
   }
 
