@@ -63,7 +63,7 @@ export class ClientSessions {
   /** Reads the records, and makes again what a crash kept from being made. */
   async recover(): Promise<void> {
     for (const [clientId, session] of await this.#records.load())
-      this.#sessions.set(clientId, { delivery: 'queue', madeBy: undefined, ...session })
+      this.#sessions.set(clientId, { delivery: 'queue', ...session })
     const clientIds = [...this.#sessions.keys()]
     for (let i = 0; i < clientIds.length; i += RECOVERED_AT_ONCE) {
       const some = clientIds.slice(i, i + RECOVERED_AT_ONCE)
@@ -110,14 +110,11 @@ export class ClientSessions {
       await this.hold(clientId, known, holder)
       return known
     }
-    await this.#records.putSession(clientId, holder)
+    const madeBy = holder.connection
+    await this.#records.putSession(clientId, { holder, madeBy, leftAt: undefined })
     await this.#space.queues.create(publishAddress(clientId))
     const session: ClientSession = {
-      delivery: 'queue',
-      filters: new Map(),
-      owed: new Set(),
-      holder,
-      madeBy: holder.connection
+      ...{ delivery: 'queue', filters: new Map(), owed: new Set(), holder, madeBy }
     }
     this.#sessions.set(clientId, session)
     return session
@@ -125,16 +122,17 @@ export class ClientSessions {
 
   /** Of a durable session this survives a restart. */
   async hold(clientId: string, session: ClientSession, holder: Holder): Promise<void> {
-    const { delivery, leftAt } = session
+    const { delivery, madeBy, leftAt } = session
     if (delivery === 'queue' && !isDeepStrictEqual(holder, session.holder))
-      await this.#records.putSession(clientId, holder, leftAt)
+      await this.#records.putSession(clientId, { holder, madeBy, leftAt })
     session.holder = holder
   }
 
   /** Of a durable session: since when nobody has received from its queue; undefined: somebody does, or may soon. */
   async setLeftAt(clientId: string, session: ClientSession, leftAt: number | undefined): Promise<void> {
     if (session.leftAt === leftAt) return
-    await this.#records.putSession(clientId, session.holder, leftAt)
+    const { holder, madeBy } = session
+    await this.#records.putSession(clientId, { holder, madeBy, leftAt })
     session.leftAt = leftAt
   }
 

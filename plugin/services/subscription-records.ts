@@ -27,6 +27,8 @@ export const NOBODY: Holder = { connection: undefined, control: undefined, forme
 
 export interface SessionRecord {
   readonly holder: Holder
+  /** the connection whose request made the session: asked again, it is told so again */
+  readonly madeBy: string | undefined
   /** since when nobody has received from its queue, ms since 1970; undefined: somebody may */
   readonly leftAt: number | undefined
   readonly filters: Map<string, Qos>
@@ -66,9 +68,10 @@ export class SubscriptionRecords {
       if (clientId === undefined || fields === undefined) await this.#setAside(key, value)
       if (clientId === undefined) continue
       const holder = fields === undefined ? NOBODY : holderOf(fields)
-      if (fields === undefined) await this.putSession(clientId, holder)
+      const madeBy = textOf(fields?.get('made-by'))
       const leftAt = numberOf(fields?.get('left-at'))
-      sessions.set(clientId, { holder, leftAt, filters: new Map(), owed: new Set() })
+      if (fields === undefined) await this.putSession(clientId, { holder, madeBy, leftAt })
+      sessions.set(clientId, { holder, madeBy, leftAt, filters: new Map(), owed: new Set() })
     }
     for await (const [key, value] of this.#store.entries('filter/')) {
       const [, encoded = '', ...levels] = key.split('/')
@@ -88,14 +91,15 @@ export class SubscriptionRecords {
 
   putSession(
     clientId: string,
-    { connection, control, former, next }: Holder,
-    leftAt?: number
+    { holder, madeBy, leftAt }: Pick<SessionRecord, 'holder' | 'madeBy' | 'leftAt'>
   ): Promise<void> {
+    const { connection, control, former, next } = holder
     const fields = new Map<string, AmqpValue>()
     if (connection !== undefined) fields.set('connection', connection)
     if (control !== undefined) fields.set('control', control)
     if (former.length > 0) fields.set('former', former)
     if (next !== undefined) fields.set('next', next)
+    if (madeBy !== undefined) fields.set('made-by', madeBy)
     if (leftAt !== undefined) fields.set('left-at', leftAt)
     return this.#store.put(sessionKey(clientId), record(fields))
   }
@@ -129,18 +133,15 @@ function fieldsOf({ body }: Message): Fields | undefined {
 }
 
 const isText = (value: AmqpValue | undefined): value is string => typeof value === 'string'
+const textOf = (value: AmqpValue | undefined): string | undefined => (isText(value) ? value : undefined)
 
 function holderOf(fields: Fields): Holder {
-  const text = (name: string): string | undefined => {
-    const field = fields.get(name)
-    return isText(field) ? field : undefined
-  }
   const former = fields.get('former')
   return {
-    connection: text('connection'),
-    control: text('control'),
+    connection: textOf(fields.get('connection')),
+    control: textOf(fields.get('control')),
     former: Array.isArray(former) ? former.filter(isText) : [],
-    next: text('next')
+    next: textOf(fields.get('next'))
   }
 }
 

@@ -120,6 +120,33 @@ describe('takeover of a session at the Subscription Service', () => {
     assert.deepEqual(await filters(), ['current'])
   })
 
+  it('says again that a session is new to whoever made it, when it starts again [MQTT3-3.2.2-3]', async () => {
+    await start(50)
+    const [first, second] = [await client('c1'), await client('c2')]
+    await first.list()
+    const restart = async (): Promise<void> => {
+      await service.hooks.addressSpaceRemoved('default')
+      await service.hooks.addressSpaceAdded(service.space)
+    }
+    await restart()
+    const asked = new ServiceClient(amqp, 'x', 'c1')
+    assert.equal(await asked.list(), 'accepted')
+    await second.list()
+    await restart()
+    assert.equal(await second.list(), 'accepted')
+    const present = ({ received }: ServiceClient): unknown[] =>
+      received
+        .filter(({ properties }) => properties.subject === 'subscriptions')
+        .map(({ applicationProperties }) => applicationProperties.get('session-present'))
+    assert.deepEqual(
+      [present(first), present(second)],
+      [
+        [false, false],
+        [true, true]
+      ]
+    )
+  })
+
   it('takes nothing over for a session that is announced again', async () => {
     await start()
     const [first, second] = [await client('c1'), await client('c2')]
