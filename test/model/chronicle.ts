@@ -18,7 +18,7 @@ export function chronicle({
   const lines = [
     ...deaths.map(at => ({
       at,
-      text: crashes.includes(at) ? 'the host crashes' : 'something is killed or stopped'
+      text: crashes.includes(at) ? 'the host crashes' : 'something is killed, stopped or lost'
     })),
     ...connections.flatMap(ofConnection),
     ...publications.flatMap(ofPublication),
@@ -33,11 +33,20 @@ export function chronicle({
 const line = (at: number | undefined, text: string): readonly Line[] =>
   at === undefined ? [] : [{ at, text }]
 
-function ofConnection({ name, clean, start, session, ending, endedAt }: Connection): readonly Line[] {
+function ofConnection({
+  name,
+  clean,
+  start,
+  session,
+  acceptedAt,
+  ending,
+  endedAt
+}: Connection): readonly Line[] {
   const of =
     session === undefined ? '' : session.durable ? 'a durable session' : 'a session that dies with it'
   return [
-    ...line(start, `${name} connects${clean ? ', clean' : ''}; it gets ${of || 'no answer'}`),
+    ...line(start, `${name} connects${clean ? ', clean' : ''}`),
+    ...line(acceptedAt, `${name} has ${of}`),
     ...line(ending?.at, `${name} is to end: ${ending?.reason}`),
     ...line(endedAt, `${name} has ended`)
   ]

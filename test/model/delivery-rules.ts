@@ -61,17 +61,23 @@ export function surelyHas(session: Session, filter: string): boolean {
   )
 }
 
-/** Accepted with QoS 1 while the session surely had a subscription with QoS 1 that nothing has weakened since. */
+/**
+ * Accepted with QoS 1 while the session surely had a subscription with QoS 1 that nothing has weakened since. One that ended later has
+ * done its part, unless there is another one with QoS 0, which then says how the publication goes out.
+ */
 export function mustArrive(session: Session, publication: Publication): boolean {
   const { qos, end, topic, start, empty } = publication
   if (qos !== 1 || end === undefined || empty) return false
+  const weaker = possibleSubscriptions(session, topic, start, Infinity).some(change => change.qos === 0)
   return certainSubscriptions(session, topic, start).some(certain => {
     const later = session.changes.slice(session.changes.indexOf(certain) + 1)
     return (
       certain.qos === 1 &&
       later.every(
         change =>
-          change.filter !== certain.filter || change.qos === 1 || (!begins(change) && change.start > end)
+          change.filter !== certain.filter ||
+          change.qos === 1 ||
+          (!begins(change) && change.start > end && !weaker)
       )
     )
   })
@@ -90,7 +96,10 @@ export const named = ({ number, topic }: Publication): string => `publication ${
 
 /** All that is wrong with what the session got; what it did not get is `missing`. */
 export function deliveryFaults(history: History, session: Session): readonly string[] {
-  const live = session.receipts.filter(isLive)
+  // as they were sent: a client may read what a former connection still had for it when it has a newer one
+  const live = session.connections.flatMap(connection =>
+    session.receipts.filter(receipt => isLive(receipt) && receipt.connection === connection)
+  )
   return [
     ...live.flatMap(receipt => strangeness(history, session, receipt)),
     ...repetitions(history, session, live),
@@ -124,11 +133,12 @@ const mayHave = (session: Session, { topic, start, end = Infinity }: Publication
 function qosFaults(session: Session, publication: Publication, receipt: Receipt): readonly string[] {
   const { topic, start } = publication
   const { at, qos, connection } = receipt
-  // an AMQP client gets what was published; the granted QoS is a gateway's matter
-  const highest =
-    connection.protocol === 'amqp'
-      ? publication.qos
-      : Math.max(0, ...possibleSubscriptions(session, topic, start, at).map(change => change.qos ?? 0))
+  // an AMQP client gets what was published; a gateway does not know any more what was granted to a filter that has gone
+  const left = session.changes.some(
+    change => !begins(change) && change.start < at && covers(change.filter, topic)
+  )
+  const granted = possibleSubscriptions(session, topic, start, at).map(change => change.qos ?? 0)
+  const highest = connection.protocol === 'amqp' || left ? publication.qos : Math.max(0, ...granted)
   const lowest = mustArrive(session, publication) ? 1 : 0
   const expected = Math.min(publication.qos, highest)
   if (qos <= expected && qos >= lowest) return []
@@ -145,12 +155,7 @@ function repetitions(history: History, session: Session, live: readonly Receipt[
     const earlier = live.slice(0, index).filter(({ number }) => number === receipt.number)
     const previous = earlier.at(-1)
     if (previous === undefined) {
-      const reason = session.connections.some(
-        ({ start, ending, endedAt }) =>
-          start < receipt.at &&
-          (ending?.at ?? endedAt ?? Infinity) < receipt.at &&
-          (endedAt ?? Infinity) > publication.start
-      )
+      const reason = mayHaveBeenSent(history, session, publication, receipt)
       return receipt.dup && !reason ? [`${named(publication)} with DUP, the first time`] : []
     }
     // it was published as often, or the host has lost what it had not written yet
@@ -160,18 +165,30 @@ function repetitions(history: History, session: Session, live: readonly Receipt[
   })
 }
 
+/** A connection before may have had it, or whoever counts deliveries has lost its count. */
+const mayHaveBeenSent = (
+  { deaths }: History,
+  { connections }: Session,
+  { start }: Publication,
+  { at }: Receipt
+): boolean =>
+  connections.slice(1).some(({ acceptedAt = 0 }) => acceptedAt > start && acceptedAt < at) ||
+  deaths.some(death => death > start && death < at)
+
 function again(publication: Publication, previous: Receipt, receipt: Receipt): readonly string[] {
   const { connection } = receipt
   if (publication.attempts > 1 && receipt.dup) return []
   if (previous.connection === connection) return [`${named(publication)} twice over ${connection.name}`]
   // a host that stops counts nothing for the clients that it cuts off; a gateway does so for its own
   const uncounted = connection.protocol === 'amqp' && previous.connection.ending?.reason === 'restart'
-  if (!receipt.dup && !uncounted) return [`${named(publication)} again without DUP`]
+  // what was granted may have become less, and QoS 0 has no DUP [MQTT3-3.3.1-2]
+  const lowered = connection.protocol === 'mqtt' && receipt.qos === 0 && previous.qos === 1
+  if (!receipt.dup && !uncounted && !lowered) return [`${named(publication)} again without DUP`]
   if (previous.qos === 0 && connection.protocol === 'mqtt') return [`${named(publication)} again after QoS 0`]
   const { surelyAcknowledgedAt = Infinity } = previous
   if (surelyAcknowledgedAt < connection.start)
     return [`${named(publication)} again after its acknowledgement`]
-  return keepsItsId(previous.connection) && previous.packetId !== receipt.packetId
+  return keepsItsId(previous.connection) && !lowered && previous.packetId !== receipt.packetId
     ? [`${named(publication)} again with packet id ${receipt.packetId}, not ${previous.packetId}`]
     : []
 }

@@ -60,6 +60,7 @@ export interface Connection {
   readonly start: number
   /** since it was accepted */
   session: Session | undefined
+  acceptedAt: number | undefined
   /** somebody wanted it to end */
   ending: { readonly at: number; readonly reason: EndReason } | undefined
   endedAt: number | undefined
@@ -89,7 +90,7 @@ export class History {
   readonly connections: Connection[] = []
   /** moments at which the host crashed */
   readonly crashes: number[] = []
-  /** the same, and those at which a gateway, a service or all of them were stopped */
+  /** the same, and those at which a gateway, a service, a link to a queue or all of them went */
   readonly deaths: number[] = []
   /** what was wrong at once, when it was seen */
   readonly faults: string[] = []
@@ -119,7 +120,7 @@ export class History {
     const start = this.now()
     const connection: Connection = {
       ...{ name: `${clientId}#${this.connections.length + 1}`, clientId, protocol, clean, start },
-      ...{ session: undefined, ending: undefined, endedAt: undefined }
+      ...{ session: undefined, acceptedAt: undefined, ending: undefined, endedAt: undefined }
     }
     this.connections.push(connection)
     const doubt: Span = { start, end: undefined }
@@ -144,6 +145,7 @@ export class History {
     // an attempt of before that had no answer has taken away what it could
     for (const each of session.doubts) each.end ??= doubt.end
     connection.session = session
+    connection.acceptedAt = doubt.end
     session.connections.push(connection)
     return session
   }

@@ -110,16 +110,15 @@ export class World {
 
   /** Resolves when everything runs. */
   async up(): Promise<void> {
-    await this.#down
     await Promise.all([this.gateway(0), this.gateway(1), ...this.#services.map(({ running }) => running)])
   }
 
   /** The port of a gateway, when it runs, and where its clients are known. */
   async gateway(index: 0 | 1): Promise<{ readonly port: number; readonly connected: Company }> {
-    await this.#down
+    await this.#steady()
     const gateway = this.#gateways[index]
     const running = await gateway.running
-    await this.#down
+    await this.#steady()
     // killed while it started: another one has its place
     if (gateway !== this.#gateways[index]) return this.gateway(index)
     return { port: running.port, connected: gateway.connected }
@@ -127,7 +126,7 @@ export class World {
 
   /** The host, when it runs, and where its clients are known. */
   async host(): Promise<{ readonly space: EmbeddedSpace; readonly connected: Company }> {
-    await this.#down
+    await this.#steady()
     return { space: this.#space, connected: this.#atHost }
   }
 
@@ -190,6 +189,14 @@ export class World {
     await this.#space.close()
     await Promise.all(this.#burials)
     await rm(this.#root, { recursive: true, force: true })
+  }
+
+  /** Resolves when nothing is down, and whoever goes on at once finds it so. */
+  async #steady(): Promise<void> {
+    for (let down; down !== this.#down;) {
+      down = this.#down
+      await down
+    }
   }
 
   async #again(reason: EndReason, through: () => Promise<string>): Promise<void> {
