@@ -2,8 +2,10 @@
 
 import assert from 'node:assert/strict'
 import { AmqpError } from '../../../plugin/errors.js'
+import type { AddressSpace } from '../../../plugin/host.js'
 import { publishAddress } from '../../../plugin/messages/addresses.js'
 import { encodeAwayMark } from '../../../plugin/messages/away-mark.js'
+import { encodePublication } from '../../../plugin/messages/publish.js'
 import { encodeInFlight, IN_FLIGHT_STORE } from '../../../plugin/messages/in-flight.js'
 import { changedSpace, mqttOptions } from '../../fixtures/gateway.js'
 import { connect, puback, publish } from '../../fixtures/mqtt-bytes.js'
@@ -15,6 +17,26 @@ const takeoverTimeout = (takeoverTimeoutMs: number): object =>
   mqttOptions({ services: { takeoverTimeoutMs } })
 
 const QUEUE = publishAddress('x')
+
+/** Messages with this subject never come. */
+const deafTo = (space: AddressSpace, subject: string): AddressSpace =>
+  changedSpace(space, {
+    connect: async as => {
+      const connection = await space.connect(as)
+      return {
+        openSender: options => connection.openSender(options),
+        openReceiver: options =>
+          connection.openReceiver({
+            ...options,
+            onDelivery: delivery => {
+              if (delivery.message.properties.subject === subject) delivery.settle({ type: 'accepted' })
+              else options.onDelivery(delivery)
+            }
+          }),
+        close: () => connection.close()
+      }
+    }
+  })
 
 describe('durable sessions at the gateway', () => {
   const scene = new DurableScene()
@@ -63,10 +85,11 @@ describe('durable sessions at the gateway', () => {
     assert.deepEqual(await take(later, 2), again([...sent.slice(2), four]))
   })
 
-  it('end their connection when somebody else has the session after the link was lost', async () => {
+  it('end their connection when somebody else has had the session meanwhile, though no order reached them', async () => {
     const links = new QueueLinks()
     const mqtt = takeoverTimeout(50)
-    const gateway = await scene.start({ wrap: links.wrap, mqtt })
+    const wrap = (space: AddressSpace): AddressSpace => deafTo(links.wrap(space), 'disconnect')
+    const gateway = await scene.start({ wrap, mqtt })
     const client = await scene.subscribed(gateway)
     await links.opened(1)
     links.refusal = new AmqpError('amqp:connection:forced', 'as the test wants')
@@ -92,29 +115,7 @@ describe('durable sessions at the gateway', () => {
     const [ended] = gateway.lines.filter(({ message }) => message === 'a client was disconnected')
     assert.equal(ended?.fields['code'], 'serverUnavailable')
     assert.match(String(ended?.fields['detail']), /another receiver has the queue/)
-    // no reply ever comes to this gateway
-    const deaf = await scene.start({
-      mqtt,
-      wrap: space =>
-        changedSpace(space, {
-          connect: async as => {
-            const connection = await space.connect(as)
-            return {
-              openSender: options => connection.openSender(options),
-              openReceiver: options =>
-                connection.openReceiver({
-                  ...options,
-                  onDelivery: delivery => {
-                    if (delivery.message.properties.subject === 'subscriptions')
-                      delivery.settle({ type: 'accepted' })
-                    else options.onDelivery(delivery)
-                  }
-                }),
-              close: () => connection.close()
-            }
-          }
-        })
-    })
+    const deaf = await scene.start({ mqtt, wrap: space => deafTo(space, 'subscriptions') })
     const refused = await deaf.openWith(connect({ clientId: 'y', clean: false }))
     assert.deepEqual(await refused.untilClosed(), [{ cmd: 'connack', sessionPresent: false, returnCode: 3 }])
   })
@@ -162,13 +163,24 @@ describe('durable sessions at the gateway', () => {
     const sender = await amqp.openSender({ address: QUEUE })
     // of a gateway that was killed before it came back to it
     sender.send(encodeAwayMark(QUEUE, 'killed'))
+    const copy = {
+      topic: 't/x',
+      payload: Buffer.from('retained 0'),
+      qos: 0,
+      retain: true,
+      dup: false
+    } as const
+    sender.send(encodePublication({ ...copy, retained: true }))
     const publisher = await gateway.connect('publisher')
     publisher.send(publish('t/x', 'away 0'))
     await publisher.publish('t/x', 'away 1')
     publisher.send(publish('t/x', 'away 0 too'))
     await publisher.untilPong()
     const client = await scene.come(gateway, true)
-    assert.equal((await client.nextPublish()).payload, 'away 1')
+    assert.deepEqual(
+      (await take(client, 2)).map(({ payload }) => payload),
+      ['retained 0', 'away 1']
+    )
     while (gateway.metric('mqtt_publications_dropped_total', { qos: '0' }) < 2) await publisher.untilPong()
     publisher.send(publish('t/x', 'live 0'))
     assert.equal((await client.nextPublish()).payload, 'live 0')
