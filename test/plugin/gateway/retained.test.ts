@@ -158,6 +158,22 @@ describe('retained messages', () => {
     assert.deepEqual(await zero.untilPong(), [])
   })
 
+  it('are 20 on their way, however often a client subscribes that does not acknowledge them', async () => {
+    const gateway = await start()
+    const publisher = await gateway.connect('publisher')
+    for (let index = 0; index < 30; index++) await publisher.publish(`t/${index}`, 'x', { retain: true })
+    const client = await gateway.connect('client')
+    const subscribes = 100
+    for (let packetId = 1; packetId <= subscribes; packetId++) client.send(subscribe(packetId, ['#', 1]))
+    const packets = await client.take(subscribes + 20)
+    assert.equal(packets.filter(({ cmd }) => cmd === 'suback').length, subscribes)
+    assert.deepEqual(await client.untilPong(), [])
+    for (const packet of packets) if (packet.cmd === 'publish') client.send(puback(packet.packetId ?? 0))
+    // the rest of the first, and one more for all the others
+    await takeCopies(client, 10 + 30)
+    assert.deepEqual(await client.untilPong(), [])
+  })
+
   it('come whole to a slow client, and keep nobody else from theirs', async () => {
     const gateway = await start({ mqtt: mqttOptions({ limits: { bufferedBytes: 65_536 } }) })
     const publisher = await gateway.connect('publisher')
