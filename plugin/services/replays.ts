@@ -94,7 +94,9 @@ export class Replays {
   /** Copies for this filter are on their way to the session's queue. */
   isFilling(clientId: string, filter: string): boolean {
     const all = [...(this.#running.get(clientId) ?? [])]
-    return all.some(({ replay }) => replay.target.marker === undefined && replay.plan.filters.has(filter))
+    return all.some(
+      ({ replay, over }) => !over && replay.target.marker === undefined && replay.plan.filters.has(filter)
+    )
   }
 
   /** The connection that asked is gone: what goes to an address of its own ends. `all`: so is the session. */
@@ -117,6 +119,7 @@ export class Replays {
     while (!running.over) {
       try {
         await replay.run()
+        running.over = true
         if (marker === undefined) onFilled(clientId, replay.plan.filters)
         return
       } catch (error) {

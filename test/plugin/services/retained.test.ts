@@ -189,7 +189,7 @@ describe('retained messages at the Subscription Service', () => {
     const first = await receive()
     await first.count(1)
     assert.ok((first.deliveries[0]?.message.properties.absoluteExpiryTime ?? 0) === at)
-    while (Date.now() < at + 20) await client.unsubscribe('a/soon')
+    while (Date.now() < at + 20) await new Promise(setImmediate)
     await client.subscribe('a/+')
     await first.count(2)
     assert.deepEqual(first.texts.slice(1), ['a/late=1 retained'])
@@ -198,7 +198,7 @@ describe('retained messages at the Subscription Service', () => {
     await client.subscribe('a/soon', 'a/ttl')
     const store = await service.space.store('retained')
     while ((await store.get('a/soon')) !== undefined || (await store.get('a/ttl')) !== undefined)
-      assert.equal(await client.unsubscribe('nothing'), 'accepted')
+      await new Promise(setImmediate)
   })
 
   it('survive a restart of the service, and those published while none was there are seen', async () => {
