@@ -111,5 +111,9 @@ export interface Config {
      * Time for a client's former connection, on whatever gateway, to end after a new one came; then it is cut off. Less than timeoutMs, or the new one gives up first.
      */
     readonly takeoverTimeoutMs: number
+    /**
+     * What other gateways and services in the space are: with `original` client ids are written into addresses as they are, nothing is asked that originals do not know, and whoever asks last has a session. The same for all processes of a space. A change ends the clients of the space, which may come back at once.
+     */
+    readonly peer: 'ours' | 'original'
   }
 }

@@ -73,6 +73,7 @@ export class SpaceLifecycle {
   }
 
   async #run(space: AddressSpace, config: Config): Promise<RunningSpace['listeners']> {
+    if (this.#running?.canFollow(config) === false) await this.#stop(Date.now())
     if (this.#running === undefined)
       this.#running = await RunningSpace.start(this.#host, space, config, this.#roles)
     else await this.#running.change(space, config)

@@ -69,6 +69,11 @@ export class RunningSpace {
     return this.#gateway?.addresses ?? []
   }
 
+  /** Whether change can follow: another peer is another protocol, and needs a new start. */
+  canFollow({ services }: Config): boolean {
+    return services.peer === this.#current.config.services.peer
+  }
+
   /** Follows `config` and the addresses of `space`; rejects where the listener cannot move, and is then as it was. */
   async change({ addresses }: AddressSpace, config: Config): Promise<void> {
     const { host, port } = this.#current.config.listener

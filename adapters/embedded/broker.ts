@@ -4,11 +4,7 @@
 import { randomUUID } from 'node:crypto'
 import { AmqpError } from '../../plugin/errors.js'
 import type { Logger, Message, ReceiverOptions, SenderOptions } from '../../plugin/host.js'
-import {
-  decodeClientAddress,
-  isGatewayControlAddress,
-  isOwnedAddress
-} from '../../plugin/messages/addresses.js'
+import { isControlAddress, isOwnedAddress } from '../../plugin/messages/addresses.js'
 import { isValidTopicFilter, isValidTopicName, isWildcard } from '../../plugin/mqtt/topic.js'
 import type { Attachment, ConsumerOptions } from './consumer.js'
 import { DEAD_LETTER_QUEUE, type DurableQueue } from './durable-queue.js'
@@ -81,7 +77,7 @@ export class Broker {
     }
     const node = this.#volatile.get(address)
     if (node !== undefined) return node.enqueue(message, onOutcome)
-    if (isControl(address)) return onOutcome(RELEASED) // nobody is there now
+    if (isControlAddress(address)) return onOutcome(RELEASED) // nobody is there now
     onOutcome(rejected('amqp:not-found', `there is no ${address}`))
   }
 
@@ -102,7 +98,7 @@ export class Broker {
     if (kind !== 'topic') {
       const queue = this.#durableQueue(address)
       if (queue !== undefined) return { type: 'durable', address, queue }
-      if (isControl(address)) return { type: 'volatile', address }
+      if (isControlAddress(address)) return { type: 'volatile', address }
     }
     if (kind === 'queue' || address.startsWith('$'))
       throw new AmqpError('amqp:not-found', `there is no ${address}`)
@@ -186,6 +182,3 @@ export class Broker {
     return queue
   }
 }
-
-const isControl = (address: string): boolean =>
-  decodeClientAddress(address)?.kind === 'control' || isGatewayControlAddress(address)

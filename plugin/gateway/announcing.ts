@@ -10,6 +10,7 @@ import type { Qos } from '../mqtt/packets.js'
 import type { ClientIdentity } from './client-subscriptions.js'
 import type { GatewayParts } from './gateway-parts.js'
 import type { ListReply } from './list-replies.js'
+import { listOfOriginal } from './original-service.js'
 
 /** A session that dies with its connection begins, and what was there before is gone. Rejects with BridgeError. */
 export async function announce(parts: GatewayParts, identity: ClientIdentity): Promise<void> {
@@ -21,6 +22,7 @@ export async function announce(parts: GatewayParts, identity: ClientIdentity): P
 export async function announceDurable(parts: GatewayParts, identity: ClientIdentity): Promise<ListReply> {
   const { requests, control, config } = parts
   const { clientId, connection } = identity
+  if (parts.peer === 'original') return listOfOriginal(parts, identity)
   let timer: NodeJS.Timeout | undefined
   try {
     const reply = control.lists.expect(clientId, connection)
@@ -38,6 +40,8 @@ export async function announceDurable(parts: GatewayParts, identity: ClientIdent
 
 /** Whether this connection still has its durable session: rejects with BridgeError where it has not, with AmqpError where nobody says. */
 export async function confirmDurable(parts: GatewayParts, identity: ClientIdentity): Promise<void> {
+  // nobody else says who has it; whoever comes there closes this one's link to the queue
+  if (parts.peer === 'original') return
   const outcome = await parts.requests.send(listOf(parts, identity, true))
   if (outcome.type === 'accepted') return
   if (isTakenOver(outcome)) throw takenOver()
@@ -52,6 +56,8 @@ export async function announceAgain(
   filters: ReadonlyMap<string, Qos> | undefined
 ): Promise<void> {
   const { requests } = parts
+  // it has its durable sessions from where it keeps them, and does not know the others
+  if (parts.peer === 'original') return
   const announced =
     filters === undefined
       ? requests.resume(listOf(parts, identity, true))
@@ -65,7 +71,9 @@ export async function announceAgain(
 }
 
 /** Tells the service that a session ended with its connection; nobody waits for the answer. */
-export function announceEnd({ requests }: GatewayParts, clientId: string, connection: string): void {
+export function announceEnd({ requests, peer }: GatewayParts, clientId: string, connection: string): void {
+  // to an original it would be the end of whatever session the client has by now
+  if (peer === 'original') return
   void requests.send({ type: 'close', clientId, connection, delivery: 'inbox', end: true, resume: false })
 }
 

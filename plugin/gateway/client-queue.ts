@@ -3,9 +3,9 @@
 
 import { AmqpError, BridgeError } from '../errors.js'
 import type { AmqpConnection, Delivery, Message, Outcome } from '../host.js'
-import { publishAddress } from '../messages/addresses.js'
 import { decodeAwayMark, encodeAwayMark } from '../messages/away-mark.js'
 import type { InFlightEntry } from '../messages/in-flight.js'
+import { spellingOf } from '../messages/peer.js'
 import { decodePublication } from '../messages/publish.js'
 import type { Qos } from '../mqtt/packets.js'
 import { Outbox } from '../outbox.js'
@@ -14,7 +14,7 @@ import type { SessionEvent } from '../session/types.js'
 import type { ClientIdentity, FilterSource } from './client-subscriptions.js'
 import type { GatewayParts } from './gateway-parts.js'
 import { GrantedFilters } from './granted-filters.js'
-import { InFlightList } from './in-flight-list.js'
+import { InFlightList, NAMELESS } from './in-flight-list.js'
 import type { InboxClient } from './inbox.js'
 import type { ListReply } from './list-replies.js'
 import { QueueReceiver } from './queue-receiver.js'
@@ -50,8 +50,9 @@ export class ClientQueue implements FilterSource {
     const { parts, identity, found, handle } = options
     const { space, log, config } = parts
     this.#options = options
-    this.#address = publishAddress(identity.clientId)
-    this.#list = new InFlightList(space, log, identity.clientId, identity.connection)
+    this.#address = spellingOf(parts.peer).publish(identity.clientId)
+    const connection = parts.peer === 'original' ? NAMELESS : identity.connection
+    this.#list = new InFlightList(space, log, identity.clientId, connection)
     for (const [filter, qos] of found.filters) this.#granted.set(filter, qos)
     this.#receiver = new QueueReceiver({
       ...{ space, log, address: this.#address },
@@ -143,7 +144,8 @@ export class ClientQueue implements FilterSource {
   async #dropAway(connection: AmqpConnection): Promise<void> {
     const { parts, identity } = this.#options
     const { sessions, services } = parts.config()
-    if (sessions.queueQos0) return
+    // an original gateway that came next would take the mark for a publication
+    if (sessions.queueQos0 || parts.peer === 'original') return
     const outbox = new Outbox(connection, this.#address)
     const outcome = await outbox.send(encodeAwayMark(this.#address, identity.connection), services.timeoutMs)
     await outbox.close()

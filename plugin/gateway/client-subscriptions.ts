@@ -18,6 +18,7 @@ type UnsubscribeAction = Action & { type: 'unsubscribe' }
 /** Codes per requested entry, in their order: a granted QoS, or a reason code from 0x80. */
 export type Answer = { readonly codes: readonly number[] } | { readonly error: BridgeError }
 
+const ACCEPTED: Outcome = { type: 'accepted' }
 const NOT_AUTHORIZED = 0x87
 const FILTER_INVALID = 0x8f
 const UNSPECIFIED = 0x80
@@ -167,6 +168,7 @@ export class ClientSubscriptions {
     const { requests, log } = this.#parts
     const { clientId, connection, principal } = this.#identity
     const { delivery } = this.#source
+    if (this.#isUnknown) return this.#closed ? undefined : { outcome: ACCEPTED }
     let replay: Begun
     try {
       if (delivery === 'inbox') replay = await this.#replaying().begin()
@@ -185,6 +187,11 @@ export class ClientSubscriptions {
     return { outcome, replay }
   }
 
+  /** An original service would make a queue and routes for what comes by the inbox: it is not told. */
+  get #isUnknown(): boolean {
+    return this.#source.delivery === 'inbox' && this.#parts.peer === 'original'
+  }
+
   #replaying(): ClientReplays {
     return (this.#replays ??= new ClientReplays(this.#parts, this.#client, this.#identity, act => {
       this.#tail = this.#tail.then(act).catch((error: unknown) => {
@@ -197,14 +204,12 @@ export class ClientSubscriptions {
   async #unsubscribe(packetId: number, filters: readonly string[]): Promise<Answer> {
     const { clientId, connection, principal } = this.#identity
     const { requests } = this.#parts
-    const outcome = await requests.send({
-      type: 'unsubscribe',
-      clientId,
-      connection,
-      user: principal.name,
-      filters,
-      packetId
-    })
+    const outcome = this.#isUnknown
+      ? ACCEPTED
+      : await requests.send({
+          ...{ type: 'unsubscribe', clientId, connection },
+          ...{ user: principal.name, filters, packetId }
+        })
     if (outcome.type !== 'accepted') {
       return { error: new BridgeError('unsubscribeRejected', `the subscription service: ${outcome.type}`) }
     }

@@ -2,6 +2,7 @@
 
 import type { Config } from '../config.js'
 import type { Address, AddressSpace, Counter, Logger } from '../host.js'
+import type { Peer } from '../messages/peer.js'
 import type { ClientOptions } from './client-options.js'
 import type { Clients } from './clients.js'
 import type { Control } from './control.js'
@@ -19,6 +20,8 @@ export interface GatewayParts {
   /** addresses of the space as they are now */
   readonly addresses: () => readonly Address[]
   readonly options: ClientOptions
+  /** what the other parts of the space are */
+  readonly peer: Peer
   readonly log: Logger
   readonly clients: Clients
   readonly inbox: Inbox

@@ -53,12 +53,14 @@ export class Gateway {
       config,
       addresses,
       options: new ClientOptions(config()),
+      peer: config().services.peer,
       log,
       clients: new Clients(),
       inbox: new Inbox(space, log),
       replays: new ReplayChannels(connection, log),
       requests: new SubscriptionRequests({
         connection,
+        peer: config().services.peer,
         timeoutMs: () => config().services.timeoutMs,
         onNewService: () => this.#announceAgain()
       }),

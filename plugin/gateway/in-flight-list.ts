@@ -11,6 +11,9 @@ import {
   type InFlightEntry
 } from '../messages/in-flight.js'
 
+/** In place of a connection where nobody tells one from another: each reads what the one before it wrote. */
+export const NAMELESS = 'nameless'
+
 export class InFlightList {
   readonly #space: Pick<AddressSpace, 'store'>
   readonly #log: Logger
@@ -33,8 +36,9 @@ export class InFlightList {
     if (record === undefined) return []
     const entries = decodeInFlight(record)
     if (entries === undefined) this.#log.error({ key }, 'an in-flight record cannot be read and is removed')
-    else if (entries.length > 0) await this.#put(store, entries)
-    await store.delete(key)
+    else if (entries.length > 0 && previous !== this.#connection) await this.#put(store, entries)
+    if (previous === this.#connection && entries !== undefined) this.#written = true
+    else await store.delete(key)
     return entries ?? []
   }
 

@@ -2,6 +2,7 @@
 // Rule: it ends with both or with a named failure.
 
 import { BridgeError } from '../errors.js'
+import { spellingOf } from '../messages/peer.js'
 import type { Authentication, Principal } from '../host.js'
 import type { OpenRequest } from '../session/types.js'
 import type { RegisteredClient } from './clients.js'
@@ -13,6 +14,8 @@ export async function admit(
   client: RegisteredClient,
   { clientId, credentials }: OpenRequest
 ): Promise<Principal> {
+  if (!spellingOf(parts.peer).canWrite(clientId))
+    throw new BridgeError('clientIdRejected', `${JSON.stringify(clientId)} cannot be written into an address`)
   const principal = principalOf(await authenticate(parts, credentials))
   if (!(await principal.mayUse(clientId))) {
     throw new BridgeError(

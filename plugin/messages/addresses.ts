@@ -93,6 +93,10 @@ export function decodeClientAddress(address: string): ClientAddress | undefined 
 export const isGatewayControlAddress = (address: string): boolean =>
   /^\$mqtt\.gw\.[0-9a-fA-F-]+\.control$/.test(address)
 
+/** True for the control address of a gateway, and of a client, whoever wrote its id into it and however. */
+export const isControlAddress = (address: string): boolean =>
+  isGatewayControlAddress(address) || /^\$mqtt\.to\..+\.control$/su.test(address)
+
 export const isOwnedAddress = (address: string): boolean =>
   address.startsWith('$') && OWNED_PREFIXES.some(prefix => address.startsWith(prefix))
 

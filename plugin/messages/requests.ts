@@ -6,8 +6,8 @@
 import { AmqpError, CONDITIONS } from '../errors.js'
 import type { AmqpValue, Message, MessageBody, MessageProperties } from '../host.js'
 import type { Qos } from '../mqtt/packets.js'
-import { decodeClientAddress, publishAddress } from './addresses.js'
 import { decodeQos, encodeFilters } from './granted-qos.js'
+import { spellingOf, type Peer } from './peer.js'
 
 /** Where a session's publications go: a durable queue of its own, or the inbox of its gateway. */
 export type DeliveryPath = 'queue' | 'inbox'
@@ -92,9 +92,25 @@ const SUBJECTS = {
   disconnected: 'disconnected'
 } as const
 
-/** Writes a request as originals and we read it. */
-export function encodeRequest(request: SubscriptionRequest): Message {
-  const { type, clientId, connection, user } = request
+/** Writes a request as `peer` reads it. */
+export function encodeRequest(request: SubscriptionRequest, peer: Peer = 'ours'): Message {
+  const { type, clientId, user } = request
+  return message({
+    properties: {
+      subject: SUBJECTS[type],
+      correlationId: spellingOf(peer).publish(clientId),
+      messageId: type === 'subscribe' || type === 'unsubscribe' ? request.packetId : undefined,
+      replyTo: type === 'list' || (type === 'close' && peer === 'ours') ? request.replyTo : undefined,
+      userId: user === undefined ? undefined : Buffer.from(user, 'utf8')
+    },
+    applicationProperties: peer === 'ours' ? fieldsOf(request) : EMPTY,
+    body: bodyOf(request)
+  })
+}
+
+/** What an original does not know. */
+function fieldsOf(request: SubscriptionRequest): ReadonlyMap<string, AmqpValue> {
+  const { type, connection } = request
   const app = new Map<string, AmqpValue>()
   if (connection !== undefined) app.set('connection', connection)
   if ((type === 'close' || type === 'subscribe') && request.delivery === 'inbox') app.set('delivery', 'inbox')
@@ -102,17 +118,7 @@ export function encodeRequest(request: SubscriptionRequest): Message {
   if ((type === 'close' || type === 'list') && request.resume) app.set('resume', true)
   if (type === 'subscribe' && request.partial) app.set('partial', true)
   if (type === 'subscribe' && request.replayTo !== undefined) app.set('replay-to', request.replayTo)
-  return message({
-    properties: {
-      subject: SUBJECTS[type],
-      correlationId: publishAddress(clientId),
-      messageId: type === 'subscribe' || type === 'unsubscribe' ? request.packetId : undefined,
-      replyTo: type === 'list' || type === 'close' ? request.replyTo : undefined,
-      userId: user === undefined ? undefined : Buffer.from(user, 'utf8')
-    },
-    applicationProperties: app,
-    body: bodyOf(request)
-  })
+  return app
 }
 
 function bodyOf(request: SubscriptionRequest): MessageBody {
@@ -130,13 +136,16 @@ function bodyOf(request: SubscriptionRequest): MessageBody {
   }
 }
 
-/** Reads a request. Throws AmqpError: `amqp:not-implemented` for its subject, `amqp:decode-error` for any other field. */
-export function decodeRequest(request: Message): SubscriptionRequest {
+/**
+ * Reads a request, with client ids as `peer` writes them. Throws AmqpError: `amqp:not-implemented` for its subject,
+ * `amqp:decode-error` for any other field.
+ */
+export function decodeRequest(request: Message, peer: Peer = 'ours'): SubscriptionRequest {
   const { properties, applicationProperties: app } = request
   const { subject } = properties
   const correlationId = correlationIdOf(properties)
   const base: RequestBase = {
-    clientId: clientIdOf(correlationId),
+    clientId: clientIdOf(correlationId, peer),
     connection: textOf(app, 'connection'),
     user: properties.userId === undefined ? undefined : Buffer.from(properties.userId).toString('utf8')
   }
@@ -188,12 +197,13 @@ function correlationIdOf({ subject, correlationId }: MessageProperties): string 
   throw decodeError('correlation-id must be the string $mqtt.to.<id>.publish')
 }
 
-function clientIdOf(correlationId: string): string {
+function clientIdOf(correlationId: string, peer: Peer): string {
   if (correlationId === '') return ''
-  const address = decodeClientAddress(correlationId)
-  if (address?.kind === 'publish') return address.clientId
+  const clientId = spellingOf(peer).clientOf(correlationId)
+  if (clientId !== undefined) return clientId
+  const how = peer === 'ours' ? 'an encoded' : 'a'
   throw decodeError(
-    `correlation-id ${JSON.stringify(correlationId)} is not $mqtt.to.<id>.publish with an encoded client id`
+    `correlation-id ${JSON.stringify(correlationId)} is not $mqtt.to.<id>.publish with ${how} client id`
   )
 }
 

@@ -3,8 +3,8 @@
 
 import type { AmqpValue, Message } from '../host.js'
 import type { Qos } from '../mqtt/packets.js'
-import { decodeClientAddress } from './addresses.js'
 import { decodeQos, encodeFilters } from './granted-qos.js'
+import { spellingOf, type Peer } from './peer.js'
 
 const SUBJECT = 'subscriptions'
 const NOTHING: ReadonlyMap<string, AmqpValue> = new Map()
@@ -38,14 +38,13 @@ export function encodeSubscriptions(
 }
 
 /** Reads a reply, with the client id that it is for; undefined for any other message. An original says less: see `sessionPresent`. */
-export function decodeSubscriptions({
-  properties: { subject, correlationId },
-  applicationProperties: app,
-  body
-}: Message): (SubscriptionsReply & { readonly clientId: string }) | undefined {
+export function decodeSubscriptions(
+  { properties: { subject, correlationId }, applicationProperties: app, body }: Message,
+  peer: Peer = 'ours'
+): (SubscriptionsReply & { readonly clientId: string }) | undefined {
   if (subject !== SUBJECT || typeof correlationId !== 'string') return undefined
-  const address = decodeClientAddress(correlationId)
-  if (address?.kind !== 'publish' || body.type !== 'value' || !(body.value instanceof Map)) return undefined
+  const clientId = spellingOf(peer).clientOf(correlationId)
+  if (clientId === undefined || body.type !== 'value' || !(body.value instanceof Map)) return undefined
   const filters = new Map<string, Qos>()
   for (const [filter, value] of body.value as ReadonlyMap<AmqpValue, AmqpValue>) {
     const qos = decodeQos(value)
@@ -57,7 +56,7 @@ export function decodeSubscriptions({
   }
   const present = app.get('session-present')
   return {
-    clientId: address.clientId,
+    clientId,
     correlationId,
     connection: text('connection'),
     // protocol.md 3: without the field, whether the map has entries

@@ -71,6 +71,22 @@ export const controlAddresses: readonly ContractCase[] = [
     }
   },
   {
+    title: 'has the control addresses of clients whose ids others wrote into them as they are',
+    part: 'control-addresses',
+    async run(t) {
+      const peer = await Peer.open(t)
+      for (const address of ['$mqtt.to.a/b c.control', '$mqtt.to.100%.d.control']) {
+        const { inbox, receiver } = await peer.receive(address)
+        assert.equal(receiver.address, address)
+        await (await peer.sender(address)).accepted(text('reply'))
+        assert.deepEqual(await inbox.texts(1), ['reply'])
+        await receiver.close()
+        const other = await Peer.open(t, 'limited')
+        await refused(other.receive(address), 'amqp:unauthorized-access', `a receiver of ${address}`)
+      }
+    }
+  },
+  {
     title: 'keeps control addresses from topic filters and queue names',
     part: 'control-addresses',
     async run(t) {
