@@ -118,10 +118,7 @@ describe('the receiver of a client queue', () => {
     const opened = open()
     await linked(opened)
     const connection = await gateway().space.connect('service')
-    const another = {
-      ...{ address: ADDRESS, window: 1, exclusive: true },
-      onDelivery: (): void => undefined
-    }
+    const another = { address: ADDRESS, window: 1, onDelivery: (): void => undefined }
     await assert.rejects(connection.openReceiver(another), { condition: 'amqp:resource-locked' })
     await opened.close()
     await connection.openReceiver(another)
