@@ -51,9 +51,9 @@ describe('the page of conformance', () => {
   })
 
   it('gives the reason of a statement that waits, whatever passed', () => {
-    const title = 'sets RETAIN [MQTT3-3.3.1-8]'
-    assert.deepEqual(shownOf('3.3.1-8', { file: 'test/plugin/session/outbound.test.ts', title }), [
-      '  - not yet: retained messages'
+    const title = 'keeps a will [MQTT3-3.1.2-8]'
+    assert.deepEqual(shownOf('3.1.2-8', { file: 'test/plugin/session/outbound.test.ts', title }), [
+      '  - not yet: wills'
     ])
   })
 
