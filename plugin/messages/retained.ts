@@ -73,6 +73,19 @@ export function retainedCopy(record: Message, uid: Uint8Array, durable: boolean)
   }
 }
 
+/** For a receiver that may have a copy of what was removed since: as the removal itself, a publication of its own. */
+export function retainedRemoval(topic: string, uid: Uint8Array): Message {
+  const annotations = new Map<string, AmqpValue>([
+    [RETAIN, true],
+    [QOS, { type: 'int', value: 1 }],
+    [UID, uid]
+  ])
+  return {
+    ...{ durable: true, deliveryCount: 0, annotations, properties: { to: topic } },
+    ...{ applicationProperties: NOTHING, body: { type: 'data', sections: [new Uint8Array()] } }
+  }
+}
+
 /** Sent to the feed, it comes back when all that was accepted before has come. */
 export const encodeFeedMarker = (id: string): Message => ({
   durable: false,

@@ -6,7 +6,7 @@
 
 import { randomBytes } from 'node:crypto'
 import type { AmqpConnection, Message } from '../host.js'
-import { retainedCopy } from '../messages/retained.js'
+import { retainedCopy, retainedRemoval } from '../messages/retained.js'
 import { PacedSender } from './paced-sender.js'
 import type { ReadingTurns } from './reading-turns.js'
 import type { ReplayPlan } from './replay-plan.js'
@@ -140,7 +140,7 @@ export class Replay {
       const changed = this.#takeChanged()
       if (changed === undefined) return false
       const sent = [...stale].filter(topic => !changed.has(topic))
-      for (const topic of sent) await this.#copy(sender, topic)
+      for (const topic of sent) await this.#copy(sender, topic, true)
       const since = await this.#changedAfter(sender)
       stale = since && new Set(sent.filter(topic => since.has(topic)))
     }
@@ -162,13 +162,16 @@ export class Replay {
     return changed.size > MAX_CHANGED ? undefined : changed
   }
 
-  async #copy(sender: PacedSender, topic: string): Promise<void> {
+  /** `again`: a copy may be in the queue after what came live, and then a removal must be after it. */
+  async #copy(sender: PacedSender, topic: string, again = false): Promise<void> {
     if (!this.plan.matches(topic)) return
     await sender.ready()
     const record = await this.#sources.messages.get(topic)
     this.#goOn()
     // changed since then: what came live is the newest, or it is sent after the next marker
-    if (record !== undefined && !this.#changed.has(topic)) this.#send(sender, record)
+    if (this.#changed.has(topic)) return
+    if (record !== undefined) this.#send(sender, record)
+    else if (again) sender.send(retainedRemoval(topic, randomBytes(UID_BYTES)))
   }
 
   /** Where to go on in another turn; undefined: the end was reached. */
