@@ -159,6 +159,9 @@ function repetitions(history: History, session: Session, live: readonly Receipt[
       return receipt.dup && !reason ? [`${named(publication)} with DUP, the first time`] : []
     }
     // it was published as often, or the host has lost what it had not written yet
+    const first = earlier[0]?.at ?? receipt.at
+    if (publication.attempts > 1 && history.deaths.some(death => death > first && death < receipt.at))
+      return []
     if (!receipt.dup && earlier.filter(({ dup }) => !dup).length < publication.attempts) return []
     if (history.crashes.some(crash => crash > previous.at && crash < receipt.at)) return []
     return again(publication, previous, receipt)
@@ -181,14 +184,14 @@ function again(publication: Publication, previous: Receipt, receipt: Receipt): r
   if (previous.connection === connection) return [`${named(publication)} twice over ${connection.name}`]
   // a host that stops counts nothing for the clients that it cuts off; a gateway does so for its own
   const uncounted = connection.protocol === 'amqp' && previous.connection.ending?.reason === 'restart'
-  // what was granted may have become less, and QoS 0 has no DUP [MQTT3-3.3.1-2]
-  const lowered = connection.protocol === 'mqtt' && receipt.qos === 0 && previous.qos === 1
+  // what a gateway could not write down goes out as what is granted now, and QoS 0 has no DUP [MQTT3-3.3.1-2]
+  const lowered = !keepsItsId(previous.connection) && receipt.qos === 0
   if (!receipt.dup && !uncounted && !lowered) return [`${named(publication)} again without DUP`]
   if (previous.qos === 0 && connection.protocol === 'mqtt') return [`${named(publication)} again after QoS 0`]
   const { surelyAcknowledgedAt = Infinity } = previous
   if (surelyAcknowledgedAt < connection.start)
     return [`${named(publication)} again after its acknowledgement`]
-  return keepsItsId(previous.connection) && !lowered && previous.packetId !== receipt.packetId
+  return keepsItsId(previous.connection) && previous.packetId !== receipt.packetId
     ? [`${named(publication)} again with packet id ${receipt.packetId}, not ${previous.packetId}`]
     : []
 }
