@@ -7,6 +7,7 @@ import { AmqpError, CONDITIONS } from '../errors.js'
 import type { AmqpValue, Message, MessageBody, MessageProperties } from '../host.js'
 import type { Qos } from '../mqtt/packets.js'
 import { decodeQos, encodeFilters } from './granted-qos.js'
+import { quoted } from './quoted.js'
 import { spellingOf, type Peer } from './peer.js'
 
 /** Where a session's publications go: a durable queue of its own, or the inbox of its gateway. */
@@ -184,7 +185,7 @@ export function decodeRequest(request: Message, peer: Peer = 'ours'): Subscripti
     default:
       throw new AmqpError(
         CONDITIONS.notImplemented,
-        `subject ${JSON.stringify(subject ?? null)} is not one of list, close, subscribe, unsubscribe, disconnected`
+        `subject ${subject === undefined ? 'null' : quoted(subject)} is not one of list, close, subscribe, unsubscribe, disconnected`
       )
   }
 }
@@ -203,7 +204,7 @@ function clientIdOf(correlationId: string, peer: Peer): string {
   if (clientId !== undefined) return clientId
   const how = peer === 'ours' ? 'an encoded' : 'a'
   throw decodeError(
-    `correlation-id ${JSON.stringify(correlationId)} is not $mqtt.to.<id>.publish with ${how} client id`
+    `correlation-id ${quoted(correlationId)} is not $mqtt.to.<id>.publish with ${how} client id`
   )
 }
 
@@ -218,7 +219,7 @@ function deliveryOf(app: ReadonlyMap<string, AmqpValue>): DeliveryPath {
   const value = textOf(app, 'delivery')
   if (value === undefined || value === 'queue') return 'queue'
   if (value === 'inbox') return 'inbox'
-  throw decodeError(`application property delivery must be queue or inbox, not ${JSON.stringify(value)}`)
+  throw decodeError(`application property delivery must be queue or inbox, not ${quoted(value)}`)
 }
 
 function valueOf({ body }: Message): AmqpValue {
@@ -259,5 +260,5 @@ function filterOf(value: AmqpValue): string {
 function qosOf(filter: string, value: AmqpValue): Qos {
   const qos = decodeQos(value)
   if (qos !== undefined) return qos
-  throw decodeError(`the QoS of filter ${JSON.stringify(filter)} must be 0, 1 or 2`)
+  throw decodeError(`the QoS of filter ${quoted(filter)} must be 0, 1 or 2`)
 }

@@ -5,9 +5,14 @@ import type { Config } from '../config.js'
 import { AmqpError, CONDITIONS } from '../errors.js'
 import type { Principal } from '../host.js'
 import { controlAddress, isOwnedAddress, isReplyNode } from '../messages/addresses.js'
+import { listed, quoted } from '../messages/quoted.js'
 import type { SubscriptionRequest } from '../messages/requests.js'
 import type { Qos } from '../mqtt/packets.js'
 import { isReservedTopic, isValidTopicFilter } from '../mqtt/topic.js'
+
+/** What the info of a refusal may have: an outcome is one frame. */
+const MAX_INFO_BYTES = 8192
+const INFO_ENTRY_BYTES = 16
 
 /** A gateway asked for its users before; a pure AMQP client acts for itself. Rejects with AmqpError. */
 export async function authorize(user: Principal | 'service', request: SubscriptionRequest): Promise<void> {
@@ -16,7 +21,7 @@ export async function authorize(user: Principal | 'service', request: Subscripti
   if (!(await user.mayUse(clientId))) {
     throw new AmqpError(
       CONDITIONS.unauthorized,
-      `user ${user.name} may not use client id ${JSON.stringify(clientId)}`
+      `user ${user.name} may not use client id ${quoted(clientId)}`
     )
   }
   if ((request.type === 'list' || request.type === 'close') && request.replyTo !== undefined)
@@ -28,7 +33,7 @@ export async function authorize(user: Principal | 'service', request: Subscripti
   if (refused.length > 0) {
     throw new AmqpError(
       CONDITIONS.unauthorized,
-      `user ${user.name} may not receive ${JSON.stringify(refused)}`
+      `user ${user.name} may not receive ${listed(refused, quoted)}`
     )
   }
 }
@@ -44,7 +49,7 @@ async function authorizeReply(
   if (!isOwnedAddress(address) && (await user.maySend(address))) return
   throw new AmqpError(
     CONDITIONS.notAllowed,
-    `${field} ${JSON.stringify(address)} is not an address of client ${clientId}`
+    `${field} ${quoted(address)} is not an address of client ${clientId}`
   )
 }
 
@@ -70,15 +75,22 @@ export function badFilters(
 
 /** The refusal of `bad`; its info has MQTT 5.0 reason codes as strings: 0x97 quota exceeded, 0x8f topic filter invalid. */
 export function filtersRefused(bad: ReadonlyMap<string, string>): AmqpError {
-  const listed = [...bad].map(([filter, why]) => `${JSON.stringify(filter)} ${why}`).join(', ')
+  const which = listed([...bad], ([filter, why]) => `${quoted(filter)} ${why}`)
   const codes = [...bad].map(
     ([filter, why]) => [filter, String(why.startsWith('is over') ? 0x97 : 0x8f)] as const
   )
   return new AmqpError(
     CONDITIONS.preconditionFailed,
-    `filters that cannot be subscribed to: ${listed}`,
-    new Map(codes)
+    `filters that cannot be subscribed to: ${which}`,
+    canBeNamed(bad) ? new Map(codes) : undefined
   )
+}
+
+/** A refusal of these fits into an outcome with each of them named; where it does not, the whole request is refused. */
+export function canBeNamed(bad: ReadonlyMap<string, string>): boolean {
+  let bytes = 0
+  for (const filter of bad.keys()) bytes += Buffer.byteLength(filter) + INFO_ENTRY_BYTES
+  return bytes <= MAX_INFO_BYTES
 }
 
 /** What a connection is told that does not have its client's session, or not any more. */

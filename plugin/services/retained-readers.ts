@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto'
 import { AmqpError, CONDITIONS, rejectionOf } from '../errors.js'
 import type { AddressSpace, Closeable, Logger, Message, ServedReader } from '../host.js'
 import { isOwnedAddress } from '../messages/addresses.js'
+import { quoted } from '../messages/quoted.js'
 import { RETAIN_PREFIX, retainedCopy } from '../messages/retained.js'
 import { isValidTopicName } from '../mqtt/topic.js'
 import type { RetainedFeed } from './retained-feed.js'
@@ -26,7 +27,7 @@ export const serveRetained = (space: AddressSpace, options: RetainedReadersOptio
 function onReader(options: RetainedReadersOptions, reader: ServedReader): void {
   const topic = reader.address.slice(RETAIN_PREFIX.length)
   if (!isValidTopicName(topic) || isOwnedAddress(topic)) {
-    const description = `${JSON.stringify(topic)} in ${reader.address} is no topic`
+    const description = `${quoted(reader.address)} names no topic`
     return reader.close({ condition: CONDITIONS.notFound, description })
   }
   const reading = new Reading(reader)
@@ -44,7 +45,7 @@ async function find(
   topic: string
 ): Promise<Message | undefined> {
   if (user !== 'service' && !(await user.mayReceive(topic)))
-    throw new AmqpError(CONDITIONS.unauthorized, `user ${user.name} may not receive ${JSON.stringify(topic)}`)
+    throw new AmqpError(CONDITIONS.unauthorized, `user ${user.name} may not receive ${quoted(topic)}`)
   await feed.passed()
   const record = await messages.get(topic)
   return record && retainedCopy(record, randomBytes(UID_BYTES), false)

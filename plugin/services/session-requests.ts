@@ -16,7 +16,7 @@ import { encodeSubscriptions } from '../messages/subscriptions.js'
 import { Outbox } from '../outbox.js'
 import { heldBy, type ClientSession, type ClientSessions } from './client-sessions.js'
 import type { ClientTurns } from './client-turns.js'
-import { badFilters, filtersRefused, superseded } from './request-checks.js'
+import { badFilters, canBeNamed, filtersRefused, superseded } from './request-checks.js'
 import type { Replays } from './replays.js'
 import { NOBODY, type Holder } from './subscription-records.js'
 import type { Takeovers } from './takeovers.js'
@@ -152,7 +152,8 @@ export class SessionRequests {
       )
     }
     const bad = badFilters(session?.filters, request.filters, this.#options.config().limits)
-    if (bad.size > 0 && (!partial || bad.size === request.filters.size)) throw filtersRefused(bad)
+    const whole = !partial || bad.size === request.filters.size || !canBeNamed(bad)
+    if (bad.size > 0 && whole) throw filtersRefused(bad)
     const good = new Map([...request.filters].filter(([filter]) => !bad.has(filter)))
     const taker =
       session ?? (await this.#sessions.openDurable(clientId, heldBy(NOBODY, connection, undefined)))
