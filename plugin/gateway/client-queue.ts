@@ -43,8 +43,6 @@ export class ClientQueue implements FilterSource {
   #restored = false
   /** until the mark comes */
   #dropsQos0 = false
-  /** somebody else has the session: nothing of it may be written any more */
-  #over = false
 
   constructor(options: ClientQueueOptions) {
     const { parts, identity, found, handle } = options
@@ -82,7 +80,8 @@ export class ClientQueue implements FilterSource {
   async close(unacknowledged: readonly Unacknowledged[]): Promise<void> {
     await this.#receiver.stop()
     try {
-      if (!this.#over && this.#restored && this.#receiver.attached) {
+      // without the link somebody else may have the session: nothing of it is written any more
+      if (this.#restored && this.#receiver.attached) {
         await this.#write(unacknowledged.filter(isEntry))
         for (const { delivery } of unacknowledged) delivery?.settle?.('failed')
       }
@@ -182,7 +181,6 @@ export class ClientQueue implements FilterSource {
   #ended(error: unknown): void {
     const { handle, failed } = this.#options
     if (!(error instanceof BridgeError)) return failed(error)
-    this.#over = error.code === 'sessionTakenOver'
     handle({ type: 'end', error })
   }
 }
