@@ -4,8 +4,9 @@
 
 import type { Config } from '../config.js'
 import type { Counter, Logger, Queues } from '../host.js'
-import { decodeClientAddress, publishAddress, SESSION_QUEUES } from '../messages/addresses.js'
-import type { ClientSessions } from './client-sessions.js'
+import { SESSION_QUEUES } from '../messages/addresses.js'
+import { spellingOf, type Spelling } from '../messages/peer.js'
+import type { ClientSession, ClientSessions } from './client-sessions.js'
 import type { ClientTurns } from './client-turns.js'
 
 /** Between two sweeps, ms; a quarter of the time that a session has, where that is less. */
@@ -25,12 +26,14 @@ export interface AbandonedSessionsOptions {
 
 export class AbandonedSessions {
   readonly #options: AbandonedSessionsOptions
+  readonly #spelling: Spelling
   #timer: NodeJS.Timeout | undefined
   #sweeping: Promise<void> = Promise.resolve()
   #stopped = false
 
   constructor(options: AbandonedSessionsOptions) {
     this.#options = options
+    this.#spelling = spellingOf(options.config().services.peer)
   }
 
   /** Sweeps now and then from now on; again: as the configuration says now. */
@@ -63,22 +66,27 @@ export class AbandonedSessions {
     const { queues, sessions, now } = this.#options
     const unattended = new Set<string>()
     for (const queue of await queues.unattended(SESSION_QUEUES)) {
-      const address = decodeClientAddress(queue)
-      if (address?.kind === 'publish') unattended.add(address.clientId)
+      const clientId = this.#spelling.clientOf(queue)
+      if (clientId !== undefined) unattended.add(clientId)
     }
     const turns: Promise<void>[] = []
-    for (const [clientId, { leftAt }] of sessions.durable()) {
+    for (const [clientId, session] of sessions.durable()) {
+      const { leftAt } = session
       if (!unattended.has(clientId)) {
         if (leftAt !== undefined) turns.push(this.#take(clientId, () => this.#attended(clientId)))
-      } else if (leftAt === undefined || leftAt > now() || this.#isOver(leftAt))
+      } else if (leftAt === undefined || leftAt > now() || this.#isOver(session, leftAt))
         turns.push(this.#take(clientId, () => this.#unattended(clientId)))
     }
     await Promise.all(turns)
   }
 
-  #isOver(leftAt: number): boolean {
+  /** A clean one is over when whoever made it has had the time to come to its queue. */
+  #isOver({ holder }: ClientSession, leftAt: number): boolean {
     const { config, now } = this.#options
-    return now() - leftAt >= config().sessions.abandonedAfterMs
+    const { sessions, services } = config()
+    const { abandonedAfterMs } = sessions
+    const ms = holder.clean === true ? Math.min(services.timeoutMs, abandonedAfterMs) : abandonedAfterMs
+    return now() - leftAt >= ms
   }
 
   /** In the client's turn; what fails is tried again at the next sweep. */
@@ -107,12 +115,13 @@ export class AbandonedSessions {
     const session = sessions.get(clientId)
     if (session?.delivery !== 'queue') return
     // somebody may have come meanwhile
-    const queue = publishAddress(clientId)
+    const queue = this.#spelling.publish(clientId)
     if (!(await queues.unattended(queue)).includes(queue)) return this.#attended(clientId)
-    const { leftAt } = session
+    const { leftAt, holder } = session
     if (leftAt === undefined || leftAt > now()) return sessions.setLeftAt(clientId, session, now())
-    if (!this.#isOver(leftAt)) return
+    if (!this.#isOver(session, leftAt)) return
     await sessions.remove(clientId)
+    if (holder.clean === true) return
     expired.add(1)
     log.info({ clientId, leftAt }, 'a session was removed: nobody came back for it')
   }

@@ -3,8 +3,8 @@
 
 import { isDeepStrictEqual } from 'node:util'
 import type { AddressSpace, ServedLink } from '../host.js'
-import { decodeClientAddress, publishAddress } from '../messages/addresses.js'
 import { deleteInFlight, IN_FLIGHT_STORE } from '../messages/in-flight.js'
+import { spellingOf, type Peer, type Spelling } from '../messages/peer.js'
 import type { DeliveryPath } from '../messages/requests.js'
 import type { Qos } from '../mqtt/packets.js'
 import { NOBODY, type Holder, type SubscriptionRecords } from './subscription-records.js'
@@ -40,11 +40,18 @@ export function heldBy(holder: Holder, connection: string | undefined, control: 
   return { connection, control, former: kept, next: undefined }
 }
 
+/** What becomes of `holder` when somebody without a name has ended its connection. */
+export const ended = (holder: Holder): Holder => ({
+  ...holder,
+  former: remembered([...holder.former, holder.connection, holder.next])
+})
+
 const remembered = (connections: readonly (string | undefined)[]): readonly string[] =>
   connections.filter(each => each !== undefined).slice(-MAX_FORMER)
 
 export class ClientSessions {
   readonly #space: AddressSpace
+  readonly #spelling: Spelling
   readonly #records: SubscriptionRecords
   readonly #onRemoving: (clientId: string) => void
   readonly #sessions = new Map<string, ClientSession>()
@@ -52,10 +59,12 @@ export class ClientSessions {
   /** `onRemoving`: a session is going away with all that it has. */
   constructor(
     space: AddressSpace,
+    peer: Peer,
     records: SubscriptionRecords,
     onRemoving: (clientId: string) => void = () => undefined
   ) {
     this.#space = space
+    this.#spelling = spellingOf(peer)
     this.#records = records
     this.#onRemoving = onRemoving
   }
@@ -75,9 +84,9 @@ export class ClientSessions {
   /** A route that no record has leads into a queue that nobody can ask for, or brings what nobody asked for. */
   async #removeStrayRoutes(): Promise<void> {
     for (const route of await this.#space.routes.list()) {
-      const address = decodeClientAddress(route.queue)
-      if (address?.kind !== 'publish') continue
-      const known = this.#sessions.get(address.clientId)?.filters.has(route.filter) === true
+      const clientId = this.#spelling.clientOf(route.queue)
+      if (clientId === undefined) continue
+      const known = this.#sessions.get(clientId)?.filters.has(route.filter) === true
       if (!known) await this.#space.routes.remove(route)
     }
   }
@@ -112,7 +121,7 @@ export class ClientSessions {
     }
     const madeBy = holder.connection
     await this.#records.putSession(clientId, { holder, madeBy, leftAt: undefined })
-    await this.#space.queues.create(publishAddress(clientId))
+    await this.#space.queues.create(this.#spelling.publish(clientId))
     const session: ClientSession = {
       ...{ delivery: 'queue', filters: new Map(), owed: new Set(), holder, madeBy }
     }
@@ -151,7 +160,7 @@ export class ClientSessions {
 
   /** Nobody else receives from the session's queue any more. */
   async expel(clientId: string, { delivery }: ClientSession): Promise<void> {
-    if (delivery === 'queue') await this.#space.queues.closeConsumers(publishAddress(clientId))
+    if (delivery === 'queue') await this.#space.queues.closeConsumers(this.#spelling.publish(clientId))
   }
 
   /** The inbox sessions that a gateway announced over `link`. */
@@ -163,7 +172,7 @@ export class ClientSessions {
   async establish(clientId: string): Promise<void> {
     const session = this.#sessions.get(clientId)
     if (session?.delivery !== 'queue') return
-    const queue = publishAddress(clientId)
+    const queue = this.#spelling.publish(clientId)
     await this.#space.queues.create(queue)
     await Promise.all([...session.filters.keys()].map(filter => this.#space.routes.add({ filter, queue })))
   }
@@ -175,7 +184,7 @@ export class ClientSessions {
     filters: ReadonlyMap<string, Qos>,
     owed: boolean
   ): Promise<void> {
-    const queue = publishAddress(clientId)
+    const queue = this.#spelling.publish(clientId)
     const routed = [...filters].map(async ([filter, qos]) => {
       if (session.delivery === 'queue') {
         if (owed) session.owed.add(filter)
@@ -189,7 +198,7 @@ export class ClientSessions {
   }
 
   async unsubscribe(clientId: string, session: ClientSession, filters: readonly string[]): Promise<void> {
-    const queue = publishAddress(clientId)
+    const queue = this.#spelling.publish(clientId)
     for (const filter of filters) {
       if (!session.filters.has(filter)) continue
       if (session.delivery === 'queue') {
@@ -217,7 +226,7 @@ export class ClientSessions {
     if (session === undefined) return
     this.#onRemoving(clientId)
     if (session.delivery === 'queue') {
-      const queue = publishAddress(clientId)
+      const queue = this.#spelling.publish(clientId)
       await Promise.all(
         [...session.filters.keys()].map(filter => this.#space.routes.remove({ filter, queue }))
       )

@@ -5,7 +5,6 @@
 import { Backoff } from '../backoff.js'
 import { AmqpError, CONDITIONS } from '../errors.js'
 import type { Logger } from '../host.js'
-import { publishAddress } from '../messages/addresses.js'
 import { encodeReplayed } from '../messages/replay.js'
 import { Replay, ReplayAborted, type ReplaySources, type ReplayTarget } from './replay.js'
 import { ReplayPlan } from './replay-plan.js'
@@ -24,6 +23,8 @@ export interface ReplayRequest {
 }
 
 export interface ReplaysOptions extends ReplaySources {
+  /** of the client's session */
+  readonly queueOf: (clientId: string) => string
   readonly log: Logger
   /** The queue of the session has what these filters asked for. */
   readonly onFilled: (clientId: string, filters: ReadonlySet<string>) => void
@@ -62,7 +63,7 @@ export class Replays {
     if (replayTo === undefined) this.left(clientId, plan.filters, true)
     const target: ReplayTarget =
       replayTo === undefined
-        ? { address: publishAddress(clientId) }
+        ? { address: this.#options.queueOf(clientId) }
         : { address: replayTo, marker: encodeReplayed(replayTo, clientId, packetId) }
     const running: Running = {
       replay: new Replay(this.#options, plan, target),

@@ -2,6 +2,7 @@
 // Rule: nothing here is anybody's before the service has its addresses; close() ends what was begun and leaves what is durable.
 
 import type { AddressSpace, Logger } from '../host.js'
+import { spellingOf, type Peer } from '../messages/peer.js'
 import { RETAINED_STORE } from '../messages/retained.js'
 import { ServiceConnection } from '../service-connection.js'
 import { ClientSessions } from './client-sessions.js'
@@ -25,6 +26,7 @@ export interface ServiceParts {
 /** `onFilled`: as of Replays. Rejects with AmqpError. */
 export async function makeParts(
   space: AddressSpace,
+  peer: Peer,
   log: Logger,
   onFilled: (clientId: string, filters: ReadonlySet<string>) => void
 ): Promise<ServiceParts> {
@@ -35,8 +37,16 @@ export async function makeParts(
   const connection = await ServiceConnection.open(space)
   const feed = new RetainedFeed({ space, connection, messages, log, now })
   const turns = new ReadingTurns(() => performance.now())
-  const replays = new Replays({ connection, feed, messages, turns, log, onFilled })
-  const sessions = new ClientSessions(space, records, clientId => replays.end(clientId, true))
+  const replays = new Replays({
+    connection,
+    feed,
+    messages,
+    turns,
+    queueOf: spellingOf(peer).publish,
+    log,
+    onFilled
+  })
+  const sessions = new ClientSessions(space, peer, records, clientId => replays.end(clientId, true))
   const sweep = new RetainedSweep(messages, log)
   return { connection, sessions, messages, feed, replays, sweep }
 }

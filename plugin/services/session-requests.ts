@@ -14,7 +14,7 @@ import type {
 } from '../messages/requests.js'
 import { encodeSubscriptions } from '../messages/subscriptions.js'
 import { Outbox } from '../outbox.js'
-import { heldBy, type ClientSession, type ClientSessions } from './client-sessions.js'
+import { ended, heldBy, type ClientSession, type ClientSessions } from './client-sessions.js'
 import type { ClientTurns } from './client-turns.js'
 import { badFilters, canBeNamed, filtersRefused, superseded } from './request-checks.js'
 import type { Replays } from './replays.js'
@@ -65,9 +65,9 @@ export class SessionRequests {
     const { clientId, connection, replyTo, correlationId } = request
     const holder = await this.#admit(request)
     const known = this.#sessions.get(clientId)
-    const sessionPresent =
-      known?.delivery === 'queue' && (connection === undefined || known.madeBy !== connection)
-    if (known?.delivery === 'inbox') await this.#sessions.remove(clientId)
+    const goesOn = known?.delivery === 'queue' && known.holder.clean !== true
+    const sessionPresent = goesOn && (connection === undefined || known.madeBy !== connection)
+    if (!goesOn) await this.#sessions.remove(clientId)
     const session = await this.#sessions.openDurable(clientId, holder)
     await this.#sessions.setLeftAt(clientId, session, undefined)
     const { filters } = session
@@ -103,6 +103,9 @@ export class SessionRequests {
     const holder = await this.#admit(request)
     await this.#sessions.remove(clientId)
     if (delivery === 'inbox') this.#sessions.openInbox(clientId, holder, link)
+    // it comes to a queue, and says nothing when it goes
+    else if (this.#isOriginal(connection))
+      await this.#sessions.openDurable(clientId, { ...holder, clean: true })
   }
 
   /** Who has the session from now on: whoever asks, when the connection that has it is gone. */
@@ -119,12 +122,21 @@ export class SessionRequests {
       if (resume) throw superseded(clientId, connection)
       await this.#sessions.announceNext(clientId, session, connection)
       await this.#end(clientId, session, current)
+    } else if (session !== undefined && this.#isOriginal(connection)) {
+      if (current !== undefined) await this.#end(clientId, session, current)
+      await this.#sessions.expel(clientId, session)
     } else if (session !== undefined && current === undefined && connection !== undefined && !resume) {
       // whoever gave itself no name, as originals do, can be told nothing: the last writer wins
       await this.#sessions.expel(clientId, session)
     }
     if (connection !== current) this.#options.replays.end(clientId, false)
-    return heldBy(session?.holder ?? NOBODY, connection, replyTo)
+    const before = session?.holder ?? NOBODY
+    return heldBy(this.#isOriginal(connection) ? ended(before) : before, connection, replyTo)
+  }
+
+  /** A gateway that has no name for a connection, where there are such: the last one that asks has the session. */
+  #isOriginal(connection: string | undefined): boolean {
+    return connection === undefined && this.#options.config().services.peer === 'original'
   }
 
   async #end(clientId: string, session: ClientSession, connection: string): Promise<void> {

@@ -21,6 +21,8 @@ export interface Holder {
   readonly former: readonly string[]
   /** waits until `connection` is gone */
   readonly next: string | undefined
+  /** the session ends when nobody receives from its queue any more: the clean session of an original's gateway */
+  readonly clean?: true | undefined
 }
 
 export const NOBODY: Holder = { connection: undefined, control: undefined, former: [], next: undefined }
@@ -93,12 +95,13 @@ export class SubscriptionRecords {
     clientId: string,
     { holder, madeBy, leftAt }: Pick<SessionRecord, 'holder' | 'madeBy' | 'leftAt'>
   ): Promise<void> {
-    const { connection, control, former, next } = holder
+    const { connection, control, former, next, clean } = holder
     const fields = new Map<string, AmqpValue>()
     if (connection !== undefined) fields.set('connection', connection)
     if (control !== undefined) fields.set('control', control)
     if (former.length > 0) fields.set('former', former)
     if (next !== undefined) fields.set('next', next)
+    if (clean !== undefined) fields.set('clean', clean)
     if (madeBy !== undefined) fields.set('made-by', madeBy)
     if (leftAt !== undefined) fields.set('left-at', leftAt)
     return this.#store.put(sessionKey(clientId), record(fields))
@@ -141,7 +144,8 @@ function holderOf(fields: Fields): Holder {
     connection: textOf(fields.get('connection')),
     control: textOf(fields.get('control')),
     former: Array.isArray(former) ? former.filter(isText) : [],
-    next: textOf(fields.get('next'))
+    next: textOf(fields.get('next')),
+    ...(fields.get('clean') === true ? { clean: true } : {})
   }
 }
 

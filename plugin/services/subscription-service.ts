@@ -63,7 +63,10 @@ export class SubscriptionService {
     const { space, log } = options
     let recovered: (() => void) | undefined
     const turns = new ClientTurns(new Promise(resolve => (recovered = resolve)))
-    const parts = await makeParts(space, log, (clientId, filters) => service.#onFilled(clientId, filters))
+    const { peer } = options.config().services
+    const parts = await makeParts(space, peer, log, (clientId, filters) =>
+      service.#onFilled(clientId, filters)
+    )
     const service: SubscriptionService = new SubscriptionService(options, parts, turns)
     const onLink = (link: ServedLink): void => service.#onLink(link)
     try {
@@ -154,7 +157,7 @@ export class SubscriptionService {
   #onRequest(link: ServedLink, delivery: Delivery): void {
     let request: SubscriptionRequest
     try {
-      request = decodeRequest(delivery.message)
+      request = decodeRequest(delivery.message, this.#options.config().services.peer)
     } catch (error) {
       delivery.settle(this.#refusal(error, undefined))
       return

@@ -1,0 +1,206 @@
+// Our Subscription Service with the original's gateway, of which a double is made from the protocol's text.
+
+import assert from 'node:assert/strict'
+import { mqttOptions, RunningGateway } from '../../fixtures/gateway.js'
+import { connect, puback } from '../../fixtures/mqtt-bytes.js'
+import type { MqttSocket } from '../../fixtures/mqtt-socket.js'
+import { OriginalClient } from '../../fixtures/original-gateway.js'
+import { ServiceClient } from '../../fixtures/service-client.js'
+
+const IDS = ['plain-id', 'a/b', 'two words', '100%', 'a.b', 'ü', 'to', '%41']
+
+describe('a Subscription Service with original gateways', () => {
+  let ours: RunningGateway
+  const gone: OriginalClient[] = []
+
+  async function start(sessions: object = {}): Promise<void> {
+    const services = { peer: 'original', timeoutMs: 1000, takeoverTimeoutMs: 200 }
+    ours = await RunningGateway.start({ mqtt: mqttOptions({ services, sessions }) })
+  }
+
+  afterEach(async () => {
+    for (const client of gone.splice(0)) await client.disconnect()
+    await ours.stop()
+  })
+
+  async function original(
+    clientId: string,
+    options: Parameters<typeof OriginalClient.connect>[2] = {}
+  ): Promise<OriginalClient> {
+    const client = await OriginalClient.connect(ours.space, clientId, options)
+    gone.push(client)
+    return client
+  }
+
+  async function mqtt(clientId: string, sessionPresent: boolean): Promise<MqttSocket> {
+    const client = await ours.openWith(connect({ clientId, clean: false }))
+    assert.deepEqual(await client.next(), { cmd: 'connack', sessionPresent, returnCode: 0 })
+    return client
+  }
+
+  async function send(...payloads: readonly string[]): Promise<void> {
+    const publisher = await ours.connect('publisher')
+    for (const payload of payloads) await publisher.publish('t/x', payload)
+    await publisher.disconnect()
+  }
+
+  const routesTo = async (queue: string): Promise<string[]> =>
+    (await ours.space.routes.list(queue)).map(({ filter }) => filter).sort()
+
+  /** Those of our gateway's publisher aside. */
+  const queues = async (): Promise<string[]> =>
+    (await ours.space.queues.list('$mqtt.to.')).filter(name => !name.includes('publisher'))
+
+  for (const clientId of IDS) {
+    it(`keeps the session of client ${JSON.stringify(clientId)} under its id as it is`, async () => {
+      await start()
+      const first = await original(clientId)
+      assert.deepEqual(await first.listed(), {})
+      assert.equal(await first.subscribe({ 't/#': '1', u: '0' }), 'accepted')
+      await send('live')
+      assert.deepEqual(await first.next(), { topic: 't/x', payload: 'live', qos: 1 })
+      await first.disconnect()
+      await send('away')
+      const back = await original(clientId, { service: '$mqtt.subscriptionservice' })
+      assert.deepEqual(await back.listed(), { 't/#': '1', u: '0' })
+      assert.equal((await back.next()).payload, 'away')
+      assert.equal(await back.unsubscribe('t/#'), 'accepted')
+      assert.deepEqual(await routesTo(back.queue), ['u'])
+      assert.deepEqual(await queues(), [back.queue])
+    })
+  }
+
+  it('brings what an original gateway publishes to MQTT clients of ours', async () => {
+    await start()
+    const subscriber = await ours.connect('subscriber')
+    assert.deepEqual(await subscriber.subscribe(['t/#', 1]), [1])
+    const publisher = await original('p')
+    await publisher.publish('t/x', 'zero', 0)
+    await publisher.publish('t/x', 'one', 1)
+    for (const [payload, qos] of [
+      ['zero', 0],
+      ['one', 1]
+    ] as const) {
+      const packet = await subscriber.nextPublish()
+      assert.deepEqual([packet.payload, packet.qos], [payload, qos])
+    }
+  })
+
+  it('copies retained messages into the queue of its client', async () => {
+    await start()
+    const publisher = await ours.connect('publisher')
+    await publisher.publish('t/x', 'kept', { retain: true })
+    const client = await original('a b')
+    assert.equal(await client.subscribe({ 't/#': '1' }), 'accepted')
+    assert.equal((await client.next()).payload, 'kept')
+  })
+
+  it('has a queue for a clean session, and removes what was there before', async () => {
+    await start()
+    const durable = await original('a/b')
+    await durable.subscribe({ 't/#': '1' })
+    await durable.disconnect()
+    await send('for nobody')
+    const clean = await original('a/b', { clean: true })
+    assert.deepEqual(await routesTo(clean.queue), [])
+    assert.equal(await clean.subscribe({ 't/x': '1' }), 'accepted')
+    await send('live')
+    assert.equal((await clean.next()).payload, 'live')
+    await clean.disconnect()
+    // nothing of a clean session goes on
+    const next = await original('a/b')
+    assert.deepEqual(await next.listed(), {})
+    assert.deepEqual(await routesTo(next.queue), [])
+  })
+
+  it('removes a clean session when nobody receives from its queue, and keeps those that are durable', async () => {
+    await start({ abandonedAfterMs: 10_000 })
+    const [clean, durable] = [await original('c d', { clean: true }), await original('d e')]
+    for (const client of [clean, durable]) await client.subscribe({ 't/#': '1' })
+    await clean.disconnect()
+    await durable.disconnect()
+    const [gauge, end] = [() => ours.metric('mqtt_durable_sessions'), Date.now() + 9000]
+    while (gauge() > 1 && Date.now() < end) await new Promise(resolve => setTimeout(resolve, 50))
+    assert.deepEqual(await queues(), [durable.queue])
+    assert.equal(ours.metric('mqtt_sessions_expired_total'), 0)
+  }).timeout(12_000)
+
+  it('gives a session to the original gateway that asks last, though the former one ignores that', async () => {
+    await start()
+    const first = await original('a/b')
+    await first.subscribe({ 't/#': '1' })
+    const second = await original('a/b')
+    assert.equal(await first.isExpelled(), 'amqp:resource-deleted')
+    assert.equal(second.expelled, undefined)
+    await send('for the second')
+    assert.equal((await second.next()).payload, 'for the second')
+  })
+
+  it('gives a session of an original gateway to ours, though the former one still reads its control address', async () => {
+    await start()
+    const held = await original('a/b')
+    await held.subscribe({ 't/#': '1' })
+    for (const payload of ['first', 'second']) {
+      const taking = await mqtt('a/b', true)
+      assert.equal(await held.isExpelled(), 'amqp:resource-deleted')
+      await send(payload)
+      const packet = await taking.nextPublish()
+      assert.equal(packet.payload, payload)
+      taking.send(puback(packet.packetId ?? 0))
+      assert.deepEqual(await taking.untilPong(), [])
+      await taking.disconnect()
+    }
+  })
+
+  it('ends the connection of a gateway of ours that has names for them, and tells it so', async () => {
+    await start()
+    const named = new ServiceClient(await ours.space.connect('service'), 'x', 'c1')
+    named.obeys = true
+    await named.attachControl()
+    assert.equal(await named.list(), 'accepted')
+    assert.equal(await named.subscribe('t/#'), 'accepted')
+    const client = await original('x')
+    assert.deepEqual(await client.listed(), { 't/#': '1' })
+    assert.equal((await named.at(1)).properties.subject, 'disconnect')
+    assert.equal(await named.subscribe('late'), 'amqp:not-allowed')
+    await named.end()
+  })
+
+  it('gives a session of our gateway to an original one, and its client is closed', async () => {
+    await start()
+    const ofOurs = await mqtt('a/b', false)
+    assert.deepEqual(await ofOurs.subscribe(['t/#', 1]), [1])
+    const ofOriginal = await original('a/b')
+    assert.deepEqual(await ofOriginal.listed(), { 't/#': '1' })
+    assert.deepEqual(await ofOurs.untilClosed(), [])
+    await send('for the original')
+    assert.equal((await ofOriginal.next()).payload, 'for the original')
+    // and back, with what was not acknowledged by then
+    await ofOriginal.disconnect()
+    await send('between')
+    const back = await mqtt('a/b', true)
+    const { payload, packetId } = await back.nextPublish()
+    assert.equal(payload, 'between')
+    back.send(puback(packetId ?? 0))
+  })
+
+  it('refuses ids that would be read as another address', async () => {
+    await start()
+    const connection = await ours.space.connect('service')
+    const sender = await connection.openSender({ address: '$subctrl' })
+    for (const id of ['a%2Fb', '#', 'a::b', '']) {
+      const outcome = await new Promise<{ readonly type: string; readonly condition?: string }>(resolve =>
+        sender.send(
+          {
+            ...{ durable: false, deliveryCount: 0, annotations: new Map(), applicationProperties: new Map() },
+            properties: { subject: 'close', correlationId: `$mqtt.to.${id}.publish` },
+            body: { type: 'none' }
+          },
+          resolve
+        )
+      )
+      assert.equal(outcome.condition, 'amqp:decode-error', id)
+    }
+    await connection.close()
+  })
+})
