@@ -223,7 +223,7 @@ export class Bridge implements Opener, RegisteredClient {
       this.#announced = cleanSession
       const identity = { clientId, connection: this.connection, principal }
       const { opened, sessionPresent } = await OpenedClient.open(this.#parts, this, identity, cleanSession)
-      if (this.#ended !== undefined) return
+      if (this.#ended !== undefined) return await opened.close(() => [])
       this.#opened = opened
       this.#stream.accepted(request.protocolVersion)
       this.#driver.handle({ type: 'opened', sessionPresent })

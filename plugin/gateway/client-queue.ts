@@ -41,6 +41,7 @@ export class ClientQueue implements FilterSource {
   readonly #list: InFlightList
   readonly #receiver: QueueReceiver
   #restored = false
+  #closing = false
   /** until the mark comes */
   #dropsQos0 = false
 
@@ -78,22 +79,36 @@ export class ClientQueue implements FilterSource {
 
   /** Gives back what was not acknowledged, when it is written down. */
   async close(unacknowledged: readonly Unacknowledged[]): Promise<void> {
+    this.#closing = true
     await this.#receiver.stop()
     try {
       // without the link somebody else may have the session: nothing of it is written any more
       if (this.#restored && this.#receiver.attached) {
         await this.#write(unacknowledged.filter(isEntry))
         for (const { delivery } of unacknowledged) delivery?.settle?.('failed')
+      } else if (!this.#restored) {
+        await this.#passOn()
       }
     } finally {
       await this.#receiver.close()
     }
   }
 
+  /** It ended before anything came: what the connection before it had in flight is for the one after it. */
+  async #passOn(): Promise<void> {
+    const { sessionPresent, previousConnection } = this.#options.found
+    if (sessionPresent && previousConnection !== undefined)
+      await this.#noted(async () => void (await this.#list.takeOver(previousConnection)))
+  }
+
+  #write(unacknowledged: readonly InFlightEntry[]): Promise<void> {
+    return this.#noted(() => this.#list.write(unacknowledged.map(({ id, packetId }) => ({ id, packetId }))))
+  }
+
   /** Without its record nothing is lost but the packet ids. */
-  async #write(unacknowledged: readonly InFlightEntry[]): Promise<void> {
+  async #noted(write: () => Promise<void>): Promise<void> {
     try {
-      await this.#list.write(unacknowledged.map(({ id, packetId }) => ({ id, packetId })))
+      await write()
     } catch (error) {
       if (!(error instanceof AmqpError)) throw error
       const { parts, identity } = this.#options
@@ -133,8 +148,12 @@ export class ClientQueue implements FilterSource {
     if (again) await confirm()
     if (this.#restored) return
     const { sessionPresent, previousConnection } = found
-    if (sessionPresent && previousConnection !== undefined)
-      handle({ type: 'restored', inFlight: await this.#list.takeOver(previousConnection) })
+    if (sessionPresent && previousConnection !== undefined) {
+      const inFlight = await this.#list.takeOver(previousConnection)
+      // the session core has ended: what it was to send again stays written down
+      if (this.#closing) return
+      handle({ type: 'restored', inFlight })
+    }
     if (sessionPresent) await this.#dropAway(connection)
     this.#restored = true
   }
