@@ -1,7 +1,7 @@
 // What the other parts of an address space are: ours, or the originals, which write client ids into addresses as they are and know
 // no field of ours.
 // Rule: in one space all write ids the same way, so no two spellings are one address. An id that would be read as another one's address
-// is refused, not changed.
+// is refused; what is kept for it from before stays where it is.
 
 import { controlAddress, decodeClientAddress, decodeClientId, publishAddress } from './addresses.js'
 
@@ -42,8 +42,10 @@ function isPlainEnough(clientId: string): boolean {
 }
 
 const RAW: Spelling = {
-  control: clientId => `${PREFIX}${clientId}${CONTROL}`,
-  publish: clientId => `${PREFIX}${clientId}${PUBLISH}`,
+  control: clientId =>
+    isPlainEnough(clientId) ? `${PREFIX}${clientId}${CONTROL}` : controlAddress(clientId),
+  publish: clientId =>
+    isPlainEnough(clientId) ? `${PREFIX}${clientId}${PUBLISH}` : publishAddress(clientId),
   clientOf(address) {
     if (!address.startsWith(PREFIX) || !address.endsWith(PUBLISH)) return undefined
     const clientId = address.slice(PREFIX.length, -PUBLISH.length)

@@ -10,11 +10,13 @@ import type { SpaceMetrics } from '../metrics.js'
 import { decodeRequest, type SubscriptionRequest } from '../messages/requests.js'
 import { AbandonedSessions } from './abandoned-sessions.js'
 import { ClientTurns } from './client-turns.js'
+import { nameQueues } from './queue-names.js'
 import { authorize } from './request-checks.js'
 import { serveRetained } from './retained-readers.js'
 import { closeParts, makeParts, type ServiceParts } from './service-parts.js'
 import { SessionBounds } from './session-bounds.js'
 import { SessionRequests, Stopping } from './session-requests.js'
+import { SUBSCRIPTION_STORE } from './subscription-records.js'
 import { Takeovers } from './takeovers.js'
 
 /** Requests of one link that are not answered yet; those that wait for a takeover count, too. */
@@ -108,10 +110,12 @@ export class SubscriptionService {
 
   async #recover(): Promise<void> {
     const { space, log } = this.#options
-    const { sessions, feed, messages, replays, sweep } = this.#parts
+    const { connection, sessions, feed, messages, replays, sweep } = this.#parts
     await feed.open()
     await this.#bounds.start()
     this.#served.push(await serveRetained(space, { feed, messages, log }))
+    const { peer } = this.#options.config().services
+    await nameQueues({ space, connection, store: await space.store(SUBSCRIPTION_STORE), log }, peer)
     await sessions.recover()
     for (const [clientId, filters] of sessions.owing) replays.start({ clientId, filters })
     this.#abandoned.start()
