@@ -14,7 +14,7 @@ import { ServiceClient } from '../../fixtures/service-client.js'
 import { Bench } from '../embedded/broker-fixture.js'
 
 const SERVICE = { name: 'plugin', password: 'plugin secret' }
-const TOPICS = 2000
+const TOPICS = 1000
 
 describe('retained messages of a service in another process', () => {
   let bench: Bench
