@@ -3,7 +3,7 @@
 
 import { spawnSync, type SpawnSyncReturns } from 'node:child_process'
 
-/** Debian's Python, which its package python3-qpid-proton belongs to. */
+/** Debian's Python, which its packages python3-… belong to. */
 export const PYTHON = '/usr/bin/python3'
 
 const TOOLS = {
@@ -11,6 +11,10 @@ const TOOLS = {
     package: 'mosquitto-clients',
     // both exit with 1 after --help
     isThere: () => ['mosquitto_pub', 'mosquitto_sub'].every(name => run(name, '--help').error === undefined)
+  },
+  paho: {
+    package: 'python3-paho-mqtt',
+    isThere: () => run(PYTHON, '-c', 'import paho.mqtt.client').status === 0
   },
   proton: {
     package: 'python3-qpid-proton',

@@ -1,6 +1,6 @@
 // MQTT.js as an MQTT client: publications it received can be awaited.
 
-import { connectAsync, type IClientOptions, type MqttClient } from 'mqtt'
+import { connect, type IClientOptions, type MqttClient } from 'mqtt'
 
 import { ReceivedQueue } from './queue.js'
 
@@ -14,6 +14,8 @@ export interface ReceivedPublication {
 
 export class MqttJsClient {
   readonly client: MqttClient
+  /** what CONNACK said */
+  sessionPresent = false
   readonly received = new ReceivedQueue<ReceivedPublication>('publication')
 
   private constructor(client: MqttClient) {
@@ -23,10 +25,19 @@ export class MqttJsClient {
     })
   }
 
-  /** Rejects with the error of a refused CONNECT. Does not reconnect. */
+  /** Rejects with the error of a refused CONNECT. Does not reconnect. What comes with CONNACK may come before this resolves. */
   static async connect(port: number, options: IClientOptions = {}): Promise<MqttJsClient> {
-    const url = `mqtt://127.0.0.1:${port}`
-    return new MqttJsClient(await connectAsync(url, { reconnectPeriod: 0, ...options }, false))
+    const client = connect(`mqtt://127.0.0.1:${port}`, { reconnectPeriod: 0, ...options })
+    const made = new MqttJsClient(client)
+    await new Promise<void>((resolve, reject) => {
+      client.once('connect', ({ sessionPresent }) => {
+        made.sessionPresent = sessionPresent
+        resolve()
+      })
+      client.once('error', reject)
+      client.once('close', () => reject(new Error('the connection was closed')))
+    })
+    return made
   }
 
   /** Granted QoS, or 128, for each filter. */
