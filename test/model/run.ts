@@ -2,6 +2,8 @@
 // Rule: what was begun is finished before anything is judged. A run leaves nothing behind but what it is blamed for.
 
 import { setImmediate } from 'node:timers/promises'
+import { IN_FLIGHT_STORE } from '../../plugin/messages/in-flight.js'
+import { RETAINED_STORE } from '../../plugin/messages/retained.js'
 import { SUBSCRIPTION_STORE } from '../../plugin/services/subscription-records.js'
 import { Changes } from '../fixtures/changes.js'
 import { Actor, type ActorOptions } from './actor.js'
@@ -10,6 +12,9 @@ import { History, type Session } from './history.js'
 import { missingRetained, retainedFaults } from './retained-rules.js'
 import type { Step } from './steps.js'
 import type { World } from './world.js'
+
+/** After this long what is left behind is left for good. */
+const PATIENCE_MS = 2000
 
 /** Does the steps; what was wrong, in words. `name`: of this run alone in its world. */
 export async function run(world: World, name: string, steps: readonly Step[]): Promise<History> {
@@ -155,14 +160,26 @@ class Scene {
     await Promise.all([...this.#actors.values()].map(actor => actor.remove()))
   }
 
-  /** A session, a queue, a route or a record of one of these clients. */
+  /** Nothing is left of these clients and topics, as soon as the service has done what it was told. */
   async #findRemains(): Promise<void> {
+    const giveUpAt = performance.now() + PATIENCE_MS
+    let remains = await this.#remains()
+    while (remains.length > 0 && performance.now() < giveUpAt) {
+      await setImmediate()
+      remains = await this.#remains()
+    }
+    for (const name of remains) this.history.fault(`left behind: ${name}`)
+  }
+
+  /** Queues, routes and records. */
+  async #remains(): Promise<string[]> {
     const { space } = this.#world
     const { prefix } = this.#options
     const found = [...(await space.queues.list('$mqtt.'))]
     for (const { filter, queue } of await space.routes.list()) found.push(`${filter} -> ${queue}`)
-    for await (const [key] of (await space.store(SUBSCRIPTION_STORE)).entries()) found.push(key)
-    for (const name of found) if (name.includes(`${prefix}-`)) this.history.fault(`left behind: ${name}`)
+    for (const name of [SUBSCRIPTION_STORE, IN_FLIGHT_STORE, RETAINED_STORE])
+      for await (const [key] of (await space.store(name)).entries()) found.push(`${key} in ${name}`)
+    return found.filter(name => name.includes(`${prefix}-`) || name.startsWith(`${prefix}/`))
   }
 
   async #with(name: string, act: (actor: Actor) => Promise<void>): Promise<void> {
