@@ -1,6 +1,8 @@
 // Broken hosts that open, credit or end links wrongly.
 
+import { AmqpError } from '../../plugin/errors.js'
 import type { Outcome, Sender } from '../../plugin/host.js'
+import { decodeClientAddress } from '../../plugin/messages/addresses.js'
 import type { Mutant } from './mutant.js'
 import { throughQueues, throughSending } from './through.js'
 
@@ -95,6 +97,22 @@ export const linkMutants: readonly Mutant[] = [
     mutate: () => ({
       receiver: (inner, { address }) =>
         address === undefined ? { ...inner, close: async () => undefined } : inner
+    })
+  },
+  {
+    title: 'has no control address for an id that is not encoded',
+    hints: ['has the control addresses of clients whose ids others wrote into them as they are'],
+    mutate: () => ({
+      connection: inner => ({
+        openSender: options => inner.openSender(options),
+        openReceiver: async options => {
+          const { address = '' } = options
+          if (address.startsWith('$mqtt.to.') && decodeClientAddress(address) === undefined)
+            throw new AmqpError('amqp:not-found', `there is no ${address}`)
+          return inner.openReceiver(options)
+        },
+        close: () => inner.close()
+      })
     })
   },
   {
