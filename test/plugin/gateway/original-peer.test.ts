@@ -5,6 +5,7 @@ import { publishAddress } from '../../../plugin/messages/addresses.js'
 import { mqttOptions, RunningGateway } from '../../fixtures/gateway.js'
 import { connect } from '../../fixtures/mqtt-bytes.js'
 import type { MqttSocket } from '../../fixtures/mqtt-socket.js'
+import { OriginalClient } from '../../fixtures/original-gateway.js'
 import { OriginalSubscriptionService } from '../../fixtures/original-subscription-service.js'
 
 const IDS = ['plain-id', 'a/b', 'two words', '100%', 'a.b', 'ü', 'to', '%41']
@@ -122,6 +123,25 @@ describe('a gateway with an original Subscription Service', () => {
       second.destroy()
     } finally {
       await other.stop()
+    }
+  })
+
+  it('takes a session over from an original gateway, and is not cut off by one that comes after it', async () => {
+    const before = await come('a/b', false)
+    await before.subscribe(['t/#', 1])
+    await before.disconnect()
+    const held = await OriginalClient.connect(gateway.space, 'a/b')
+    assert.deepEqual(await held.listed(), { 't/#': '1' })
+    try {
+      const taking = await come('a/b', true)
+      assert.equal(await held.isExpelled(), 'amqp:resource-deleted')
+      await send('for ours')
+      await receive(taking, 'for ours')
+      // the service would end nobody: two gateways would share what comes
+      await assert.rejects(OriginalClient.connect(gateway.space, 'a/b'), /amqp:resource-locked/)
+      await taking.disconnect()
+    } finally {
+      await held.disconnect()
     }
   })
 

@@ -6,7 +6,7 @@ import { publishAddress } from '../../../plugin/messages/addresses.js'
 import { AbandonedSessions } from '../../../plugin/services/abandoned-sessions.js'
 import type { ClientSession } from '../../../plugin/services/client-sessions.js'
 import { ClientTurns } from '../../../plugin/services/client-turns.js'
-import { NOBODY } from '../../../plugin/services/subscription-records.js'
+import { NOBODY, type Holder } from '../../../plugin/services/subscription-records.js'
 
 const AGE_MS = 1000
 
@@ -19,14 +19,19 @@ class Scene {
   readonly records = new Map<string, number | undefined>()
   readonly lines: string[] = []
 
-  add(clientId: string, delivery: 'queue' | 'inbox' = 'queue', leftAt?: number): void {
+  add(
+    clientId: string,
+    delivery: 'queue' | 'inbox' = 'queue',
+    leftAt?: number,
+    holder: Holder = NOBODY
+  ): void {
     const [filters, owed] = [new Map(), new Set<string>()]
-    this.sessions.set(clientId, { delivery, filters, owed, holder: NOBODY, madeBy: undefined, leftAt })
+    this.sessions.set(clientId, { delivery, filters, owed, holder, madeBy: undefined, leftAt })
   }
 
   /** A service that has just started, with the sessions as they are. */
-  service(): AbandonedSessions {
-    const parsed = parseConfig({ sessions: { abandonedAfterMs: AGE_MS } })
+  service(timeoutMs = 5000): AbandonedSessions {
+    const parsed = parseConfig({ sessions: { abandonedAfterMs: AGE_MS }, services: { timeoutMs } })
     assert.ok('value' in parsed)
     const write = (_fields: object, message: string): void => void this.lines.push(message)
     return new AbandonedSessions({
@@ -59,6 +64,20 @@ describe('abandoned sessions', () => {
     scene = new Scene()
     for (const clientId of ['a', 'b', 'aa']) scene.add(clientId)
     scene.add('inbox', 'inbox')
+  })
+
+  it('go as soon as nobody can be on the way to their queue where they are clean ones, and are not counted', async () => {
+    scene.add('clean', 'queue', undefined, { ...NOBODY, clean: true })
+    scene.unattended = ['a', 'clean']
+    const service = scene.service(AGE_MS / 4)
+    await service.sweep()
+    scene.time += AGE_MS / 4 - 1
+    await service.sweep()
+    assert.ok(scene.sessions.has('clean'))
+    scene.time += 1
+    await service.sweep()
+    assert.deepEqual([...scene.sessions.keys()], ['a', 'b', 'aa', 'inbox'])
+    assert.equal(scene.removed, 0)
   })
 
   it('go when nobody has received from their queue for as long as configured, and are counted', async () => {

@@ -1,6 +1,8 @@
 // Our Subscription Service with the original's gateway, of which a double is made from the protocol's text.
 
 import assert from 'node:assert/strict'
+import { DAMAGED_STORE, DamagedRecords } from '../../../plugin/services/damaged-records.js'
+import { SUBSCRIPTION_STORE, SubscriptionRecords } from '../../../plugin/services/subscription-records.js'
 import { mqttOptions, RunningGateway } from '../../fixtures/gateway.js'
 import { connect, puback } from '../../fixtures/mqtt-bytes.js'
 import type { MqttSocket } from '../../fixtures/mqtt-socket.js'
@@ -13,9 +15,9 @@ describe('a Subscription Service with original gateways', () => {
   let ours: RunningGateway
   const gone: OriginalClient[] = []
 
-  async function start(sessions: object = {}): Promise<void> {
-    const services = { peer: 'original', timeoutMs: 1000, takeoverTimeoutMs: 200 }
-    ours = await RunningGateway.start({ mqtt: mqttOptions({ services, sessions }) })
+  async function start(peer = 'original'): Promise<void> {
+    const services = { peer, timeoutMs: 1000, takeoverTimeoutMs: 200 }
+    ours = await RunningGateway.start({ mqtt: mqttOptions({ services }) })
   }
 
   afterEach(async () => {
@@ -113,17 +115,21 @@ describe('a Subscription Service with original gateways', () => {
     assert.deepEqual(await routesTo(next.queue), [])
   })
 
-  it('removes a clean session when nobody receives from its queue, and keeps those that are durable', async () => {
-    await start({ abandonedAfterMs: 10_000 })
-    const [clean, durable] = [await original('c d', { clean: true }), await original('d e')]
-    for (const client of [clean, durable]) await client.subscribe({ 't/#': '1' })
-    await clean.disconnect()
-    await durable.disconnect()
-    const [gauge, end] = [() => ours.metric('mqtt_durable_sessions'), Date.now() + 9000]
-    while (gauge() > 1 && Date.now() < end) await new Promise(resolve => setTimeout(resolve, 50))
-    assert.deepEqual(await queues(), [durable.queue])
-    assert.equal(ours.metric('mqtt_sessions_expired_total'), 0)
-  }).timeout(12_000)
+  it('writes down which sessions are clean ones, which end when nobody receives from their queue', async () => {
+    await start()
+    for (const clean of [true, false]) {
+      const client = await original('a/b', { clean })
+      await client.subscribe({ t: '1' })
+      const store = await ours.space.store(SUBSCRIPTION_STORE)
+      const damaged = new DamagedRecords(await ours.space.store(DAMAGED_STORE), ours.host.log)
+      const record = (await new SubscriptionRecords(store, damaged).load()).get('a/b')
+      assert.deepEqual(
+        [record?.holder.clean, [...(record?.filters.keys() ?? [])]],
+        [clean || undefined, ['t']]
+      )
+      await client.disconnect()
+    }
+  })
 
   it('gives a session to the original gateway that asks last, though the former one ignores that', async () => {
     await start()
@@ -182,6 +188,19 @@ describe('a Subscription Service with original gateways', () => {
     const { payload, packetId } = await back.nextPublish()
     assert.equal(payload, 'between')
     back.send(puback(packetId ?? 0))
+  })
+
+  it('serves ids that need no encoding without being told of originals, and refuses all others', async () => {
+    await start('ours')
+    const plain = await original('plain-id')
+    assert.equal(await plain.subscribe({ 't/#': '1' }), 'accepted')
+    await send('live')
+    assert.equal((await plain.next()).payload, 'live')
+    for (const clientId of ['a/b', 'two words', 'to', '%41'])
+      await assert.rejects(original(clientId), /amqp:decode-error/, clientId)
+    const encoded = await mqtt('a/b', false)
+    assert.deepEqual(await encoded.subscribe(['t/#', 1]), [1])
+    assert.deepEqual((await queues()).sort(), ['$mqtt.to.a%2Fb.publish', plain.queue])
   })
 
   it('refuses ids that would be read as another address', async () => {
