@@ -4,7 +4,9 @@
 
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { openRemoteSpace, type RemoteSpace } from '../../adapters/remote/index.js'
 import { AmqpClient } from '../../bench/amqp/client.js'
+import { LOG } from '../contract/embedded.js'
 import { Program, TemporaryDirectory, type ReadySpace } from '../fixtures/program.js'
 
 const SERVICE = { name: 'plugin', password: 'plugin secret' }
@@ -106,6 +108,12 @@ export class Cluster {
   /** A pure AMQP client at the broker. */
   amqp(): Promise<AmqpClient> {
     return AmqpClient.connect(this.owner.port)
+  }
+
+  /** The broker as the plugin has it; to be closed. */
+  host(): Promise<RemoteSpace> {
+    const { port } = this.owner
+    return openRemoteSpace({ host: '127.0.0.1', port, service: SERVICE, mqtt: {}, log: LOG })
   }
 
   /** Ends them all and removes the data. */
