@@ -30,6 +30,13 @@ export interface PublishView {
   readonly dup: boolean
 }
 
+export interface ClientOptions {
+  /** read at once, at most; default 65,536 */
+  readonly chunkBytes?: number
+  /** default true: the session ends with the connection */
+  readonly clean?: boolean
+}
+
 const DEFAULT_CHUNK_BYTES = 65536
 const EMPTY = Buffer.alloc(0)
 
@@ -38,6 +45,7 @@ export class RawClient {
   readonly #handlers: ClientHandlers
   #carry: Buffer = EMPTY
   #waiting: { readonly type: number; resolve(body: Buffer): void; reject(error: Error): void } | undefined
+  #sessionPresent = false
   #ended = false
 
   private constructor(socket: Socket, handlers: ClientHandlers) {
@@ -45,12 +53,12 @@ export class RawClient {
     this.#handlers = handlers
   }
 
-  /** Resolves after CONNACK 0, rejects with any other answer. `chunkBytes`: read at once, at most. */
+  /** Resolves after CONNACK 0, rejects with any other answer. */
   static async connect(
     port: number,
     clientId: string,
     handlers: ClientHandlers = {},
-    chunkBytes = DEFAULT_CHUNK_BYTES
+    { chunkBytes = DEFAULT_CHUNK_BYTES, clean = true }: ClientOptions = {}
   ): Promise<RawClient> {
     let client: RawClient | undefined
     const socket = connect({
@@ -70,10 +78,16 @@ export class RawClient {
     socket.on('error', error => self.lost(error))
     socket.on('close', () => self.lost(undefined))
     const connack = self.#answer(CONNACK)
-    socket.write(connectPacket(clientId))
-    const code = (await connack)[1]
+    socket.write(connectPacket(clientId, clean))
+    const [flags, code] = await connack
     if (code !== 0) throw new Error(`CONNACK ${code}`)
+    self.#sessionPresent = flags === 1
     return self
+  }
+
+  /** As CONNACK said. */
+  get sessionPresent(): boolean {
+    return this.#sessionPresent
   }
 
   /** Resolves after a SUBACK that grants what was asked. */

@@ -47,7 +47,12 @@ export class Crowd {
 
   async #join(index: number): Promise<void> {
     const onLost = (): void => void this.#lost++
-    const client = await RawClient.connect(this.#port, `idle-${index}`, { onLost }, CHUNK_BYTES)
+    const client = await RawClient.connect(
+      this.#port,
+      `idle-${index}`,
+      { onLost },
+      { chunkBytes: CHUNK_BYTES }
+    )
     this.#clients.push(client)
     if (this.#subscribed) await client.subscribe(`bench/idle/${index}`, 0)
   }

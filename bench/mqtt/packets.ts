@@ -6,8 +6,8 @@ export const PUBLISH = 3
 export const PUBACK = 4
 export const SUBACK = 9
 
-export function connectPacket(clientId: string): Buffer {
-  const variable = Buffer.from([0, 4, 0x4d, 0x51, 0x54, 0x54, 4, 0x02, 0, 0])
+export function connectPacket(clientId: string, clean: boolean): Buffer {
+  const variable = Buffer.from([0, 4, 0x4d, 0x51, 0x54, 0x54, 4, clean ? 0x02 : 0, 0, 0])
   return packet(0x10, Buffer.concat([variable, text(clientId)]))
 }
 
