@@ -3,7 +3,8 @@
 
 import type { LinkError, Message } from '../../plugin/host.js'
 import { Backlog } from './backlog.js'
-import { remainingOf, type Attachment, type ConsumerOptions, type EmbeddedDelivery } from './consumer.js'
+import type { CoreDelivery } from '../rhea/listener/bridge.js'
+import { remainingOf, type Attachment, type ConsumerOptions } from './consumer.js'
 import type { Entry } from './entry.js'
 
 export interface BrowserSource {
@@ -115,7 +116,7 @@ export class Browser implements Attachment {
   }
 }
 
-class Copy implements EmbeddedDelivery {
+class Copy implements CoreDelivery {
   readonly #entry: Entry
   #onSettled: (() => void) | undefined
   readonly message: Message

@@ -8,14 +8,14 @@ import type {
   LinkClosed,
   LinkError,
   Receiver,
-  ReceiverOptions,
   Sender,
   SenderOptions
 } from '../../plugin/host.js'
+import type { CoreReceiverOptions, Identity } from '../rhea/listener/bridge.js'
 import type { Broker, Node } from './broker.js'
-import type { Attachment, EmbeddedDelivery } from './consumer.js'
+import type { Attachment } from './consumer.js'
 import { idOf } from './duplicate-id.js'
-import { mayReceiveFrom, maySendTo, type Identity } from './rights.js'
+import { mayReceiveFrom, maySendTo } from './rights.js'
 import { EmbeddedSender, Relay, type Forward } from './sender.js'
 
 interface Link {
@@ -23,12 +23,6 @@ interface Link {
   leave(closed: LinkClosed): void
   /** The host's side goes. */
   detach(closed: LinkClosed): void
-}
-
-export interface EmbeddedReceiverOptions extends Omit<ReceiverOptions, 'onDelivery'> {
-  readonly onDelivery: (delivery: EmbeddedDelivery) => void
-  /** of the source, as the AMQP client named them */
-  readonly capabilities?: readonly string[] | undefined
 }
 
 const CLEAN: LinkClosed = { cause: 'clean' }
@@ -66,7 +60,7 @@ export class EmbeddedConnection implements AmqpConnection {
     )
   }
 
-  async openReceiver(options: EmbeddedReceiverOptions): Promise<Receiver> {
+  async openReceiver(options: CoreReceiverOptions): Promise<Receiver> {
     this.#assertOpen()
     const { address, kind } = options
     if (address !== undefined && this.#broker.options.readers.has(address)) {
@@ -131,7 +125,7 @@ export class EmbeddedConnection implements AmqpConnection {
   }
 
   /** The server asks for the user's rights. */
-  async #servedReceiver(address: string, options: EmbeddedReceiverOptions): Promise<Receiver> {
+  async #servedReceiver(address: string, options: CoreReceiverOptions): Promise<Receiver> {
     const link: Link = {
       leave: closed => receiver.leave(closed),
       detach: closed => receiver.leave(closed)
@@ -143,7 +137,7 @@ export class EmbeddedConnection implements AmqpConnection {
     return receiver
   }
 
-  #receiver(node: Node, options: EmbeddedReceiverOptions): Receiver {
+  #receiver(node: Node, options: CoreReceiverOptions): Receiver {
     const name = options.name ?? `receiver-${randomUUID()}`
     const { window, exclusive, browse, onDelivery, onClosed } = options
     const onEnded = (error: LinkError): void => {

@@ -1,7 +1,8 @@
 // One receiver on a queue, as the queue sees it: its credit and what it has not settled.
 // Rule: a delivery is settled once; whoever detaches gives back what it holds, in order.
 
-import type { Delivery, LinkError, Message, Outcome } from '../../plugin/host.js'
+import type { LinkError, Message, Outcome } from '../../plugin/host.js'
+import type { CoreDelivery } from '../rhea/listener/bridge.js'
 import { bySequence, type Entry } from './entry.js'
 
 export interface ConsumerOptions {
@@ -9,7 +10,7 @@ export interface ConsumerOptions {
   readonly window: number
   readonly exclusive?: boolean | undefined
   readonly browse?: boolean | undefined
-  readonly onDelivery: (delivery: EmbeddedDelivery) => void
+  readonly onDelivery: (delivery: CoreDelivery) => void
   /** The queue ended it. */
   readonly onEnded: (error: LinkError) => void
 }
@@ -22,12 +23,6 @@ export interface Attachment {
   drain(): Promise<void>
   /** `failed`: what is not settled counts as delivered in vain. */
   detach(failed: boolean): void
-}
-
-/** A delivery of this host; what it has beyond the port is for the AMQP listener. */
-export interface EmbeddedDelivery extends Delivery {
-  /** ms left of the message's life; undefined: it has no end */
-  remainingMs(now: number): number | undefined
 }
 
 /** What a consumer needs of its queue. */
@@ -45,7 +40,7 @@ export class Consumer implements Attachment {
   readonly exclusive: boolean
   readonly #queue: Settlement
   readonly #window: number
-  readonly #onDelivery: (delivery: EmbeddedDelivery) => void
+  readonly #onDelivery: (delivery: CoreDelivery) => void
   readonly #onEnded: (error: LinkError) => void
   readonly #maxUnsettled: number
   /** while the receiver is told of it; most are settled then, and never come into the set */
@@ -131,7 +126,7 @@ export class Consumer implements Attachment {
   }
 }
 
-export class QueueDelivery implements EmbeddedDelivery {
+export class QueueDelivery implements CoreDelivery {
   readonly #consumer: Consumer
   readonly entry: Entry
 

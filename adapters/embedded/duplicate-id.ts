@@ -4,7 +4,7 @@
 import type { AmqpValue, Message } from '../../plugin/host.js'
 import { EncodedMessage } from '../rhea/message.js'
 import { SECTION } from '../rhea/scan.js'
-import type { Identity } from './rights.js'
+import type { Identity } from '../rhea/listener/bridge.js'
 
 const DUPLICATE_ID = '_AMQ_DUPL_ID'
 const NAME_BYTES = Buffer.from(DUPLICATE_ID)

@@ -4,7 +4,7 @@
 import { randomUUID } from 'node:crypto'
 import { AmqpError, CONDITIONS } from '../../plugin/errors.js'
 import type { Closeable, LinkClosed, LinkError, Outcome, Principal } from '../../plugin/host.js'
-import type { EmbeddedReceiverOptions } from './connection.js'
+import type { CoreReceiverOptions } from '../rhea/listener/bridge.js'
 import { LINK_LOST, makeAnnouncement, type LinkAnnouncement } from './management-protocol.js'
 import { PushReceiver } from './push-receiver.js'
 import { EmbeddedPrincipal } from './users.js'
@@ -30,7 +30,7 @@ export class Offers<L extends Offered> {
   serve(
     name: string,
     address: string,
-    link: EmbeddedReceiverOptions,
+    link: CoreReceiverOptions,
     serve: (onLink: (link: L) => Promise<void>) => Closeable
   ): PushReceiver {
     const open = new Set<string>()

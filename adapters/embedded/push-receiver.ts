@@ -2,12 +2,12 @@
 // Rule: in order, within its credit; whoever pushes bounds what waits. An end comes after what was pushed before it.
 
 import type { LinkClosed, LinkError, Message, Outcome, Receiver } from '../../plugin/host.js'
-import type { EmbeddedReceiverOptions } from './connection.js'
+import type { CoreReceiverOptions } from '../rhea/listener/bridge.js'
 
 export interface PushOptions {
   readonly name: string
   readonly address: string
-  readonly link: EmbeddedReceiverOptions
+  readonly link: CoreReceiverOptions
   /** The client's side ended: detached, with an error or without, or lost. Not after end(). */
   readonly onLeft: (closed: LinkClosed) => void
 }

@@ -2,10 +2,8 @@
 // Rule: what the plugin owns is the plugin's; a user reaches its services, reply nodes, and the addresses of client ids that
 // it may use. Everything else is asked of the user's rights.
 
-import type { Principal } from '../../plugin/host.js'
 import { decodeClientAddress, isOwnedAddress } from '../../plugin/messages/addresses.js'
-
-export type Identity = Principal | 'service'
+import type { Identity } from '../rhea/listener/bridge.js'
 
 /** Dynamic addresses: whoever was told one may send there. */
 export const REPLY_PREFIX = '$mqtt.reply.'

@@ -5,7 +5,8 @@ import type { LinkClosed, Message, Outcome, SendOptions, Sender, SenderOptions }
 import type { Broker } from './broker.js'
 import { idOf } from './duplicate-id.js'
 import { rejected } from './outcomes.js'
-import { maySendTo, type Identity } from './rights.js'
+import type { Identity } from '../rhea/listener/bridge.js'
+import { maySendTo } from './rights.js'
 import type { OnOutcome } from './topics.js'
 import { EmbeddedPrincipal } from './users.js'
 

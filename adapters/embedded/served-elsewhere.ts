@@ -3,12 +3,11 @@
 // credit, outcomes and the end of each side are those of the other.
 
 import type { Receiver, Sender, ServedLink, ServedReader } from '../../plugin/host.js'
-import type { EmbeddedSenderOptions } from './amqp-bridge.js'
-import type { EmbeddedReceiverOptions } from './connection.js'
+import type { CoreReceiverOptions, CoreSenderOptions } from '../rhea/listener/bridge.js'
 import { endOf, GONE, Offers } from './offers.js'
 import { PushReceiver } from './push-receiver.js'
-import type { ServedReaders } from './served-readers.js'
-import type { ServedAddresses } from './served.js'
+import type { ServedReaders } from '../rhea/serving/served-readers.js'
+import type { ServedAddresses } from '../rhea/serving/served-addresses.js'
 
 /** The end of a reader's link that its server sends on. */
 export interface ReaderSender extends Sender {
@@ -28,12 +27,12 @@ export class ServedElsewhere {
   }
 
   /** Serves `address` for the one who receives here. Throws `amqp:resource-locked`. */
-  serve(name: string, address: string, link: EmbeddedReceiverOptions): PushReceiver {
+  serve(name: string, address: string, link: CoreReceiverOptions): PushReceiver {
     return this.#links.serve(name, address, link, onLink => this.#served.serve(address, onLink))
   }
 
   /** Serves readers of `prefix` for the one who receives here. Throws `amqp:resource-locked`. */
-  serveReaders(name: string, prefix: string, link: EmbeddedReceiverOptions): PushReceiver {
+  serveReaders(name: string, prefix: string, link: CoreReceiverOptions): PushReceiver {
     return this.#readerLinks.serve(name, prefix, link, onReader => this.#readers.serve(prefix, onReader))
   }
 
@@ -41,7 +40,7 @@ export class ServedElsewhere {
   take(
     id: string,
     window: number,
-    options: EmbeddedReceiverOptions,
+    options: CoreReceiverOptions,
     onEnd: (receiver: PushReceiver) => void
   ): Receiver & PushReceiver {
     const { link, decided } = this.#links.take(id)
@@ -67,11 +66,7 @@ export class ServedElsewhere {
   }
 
   /** The server takes the link of a reader that it was told of. Throws `amqp:not-found`. */
-  takeReader(
-    id: string,
-    options: EmbeddedSenderOptions,
-    onEnd: (sender: ReaderSender) => void
-  ): ReaderSender {
+  takeReader(id: string, options: CoreSenderOptions, onEnd: (sender: ReaderSender) => void): ReaderSender {
     const { link: reader, decided } = this.#readerLinks.take(id)
     const sender: ReaderSender = {
       name: options.name ?? id,

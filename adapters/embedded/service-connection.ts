@@ -3,9 +3,9 @@
 
 import { randomUUID } from 'node:crypto'
 import type { LinkClosed, Receiver, Sender, SenderOptions } from '../../plugin/host.js'
-import type { CoreConnection, EmbeddedSenderOptions } from './amqp-bridge.js'
+import type { CoreConnection, CoreReceiverOptions, CoreSenderOptions } from '../rhea/listener/bridge.js'
 import type { Broker } from './broker.js'
-import type { EmbeddedConnection, EmbeddedReceiverOptions } from './connection.js'
+import type { EmbeddedConnection } from './connection.js'
 import type { Management } from './management.js'
 import { CAPABILITY, MANAGEMENT, readLinkAddress, readReaderAddress } from './management-protocol.js'
 import { PushReceiver } from './push-receiver.js'
@@ -36,7 +36,7 @@ export class ServiceConnection implements CoreConnection {
     this.#parts = parts
   }
 
-  async openSender(options: EmbeddedSenderOptions): Promise<Sender> {
+  async openSender(options: CoreSenderOptions): Promise<Sender> {
     const { address } = options
     if (address === MANAGEMENT) return this.#requests(options)
     const id = address === undefined ? undefined : readReaderAddress(address)
@@ -46,7 +46,7 @@ export class ServiceConnection implements CoreConnection {
     return sender
   }
 
-  async openReceiver(options: EmbeddedReceiverOptions): Promise<Receiver> {
+  async openReceiver(options: CoreReceiverOptions): Promise<Receiver> {
     const { address, capabilities = [], name = `receiver-${randomUUID()}` } = options
     if (address === undefined) return this.#inner.openReceiver(options)
     if (address === MANAGEMENT) return this.#repliesTo(name, options)
@@ -108,7 +108,7 @@ export class ServiceConnection implements CoreConnection {
     )
   }
 
-  #repliesTo(name: string, link: EmbeddedReceiverOptions): Receiver {
+  #repliesTo(name: string, link: CoreReceiverOptions): Receiver {
     const onLeft = (): void => {
       this.#replies.delete(receiver)
       this.#pushed.delete(receiver)
@@ -118,7 +118,7 @@ export class ServiceConnection implements CoreConnection {
     return this.#keep(receiver)
   }
 
-  #source(name: string, filter: string, options: EmbeddedReceiverOptions): Receiver {
+  #source(name: string, filter: string, options: CoreReceiverOptions): Receiver {
     const { broker, management } = this.#parts
     const { window, onDelivery, onClosed } = options
     const node = broker.find(filter, 'topic')

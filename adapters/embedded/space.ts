@@ -26,14 +26,14 @@ import { EntryLog } from './entry-log.js'
 import { KeyedValues } from './keyed-values.js'
 import { openFailure } from './level.js'
 import { Management } from './management.js'
-import type { CoreService } from './amqp-bridge.js'
+import type { CoreService, Identity } from '../rhea/listener/bridge.js'
 import { DEFAULT_LIMITS, type Limits } from './limits.js'
-import type { Identity } from './rights.js'
 import { ServedElsewhere } from './served-elsewhere.js'
-import { ServedReaders } from './served-readers.js'
-import { ServedAddresses } from './served.js'
+import { ServedReaders } from '../rhea/serving/served-readers.js'
+import { ServedAddresses } from '../rhea/serving/served-addresses.js'
 import { ServiceConnection } from './service-connection.js'
 import { Store } from './store.js'
+import { makeTag } from './management-protocol.js'
 import type { Subscription } from './subscription.js'
 import { TakenIds } from './taken-ids.js'
 import { Topics } from './topics.js'
@@ -186,6 +186,7 @@ export class EmbeddedSpace implements AddressSpace {
     }
     return {
       knows: credentials => this.#users.isService(credentials),
+      tagOf: ({ message, deliveryCount, id }) => makeTag(deliveryCount - message.deliveryCount, id),
       connect: async () => new ServiceConnection(await this.connect('service'), parts)
     }
   }

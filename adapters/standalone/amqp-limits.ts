@@ -1,7 +1,7 @@
 // The configured limits of AMQP clients as the listener and the broker take them.
 // Rule: every limit of the configuration is given to one of the two.
 
-import type { AmqpListenerOptions } from '../embedded/amqp-listener.js'
+import type { AmqpListenerOptions } from '../rhea/listener/listener.js'
 import type { Limits } from '../embedded/index.js'
 import type { AmqpLimits } from './configuration.js'
 

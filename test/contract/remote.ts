@@ -1,8 +1,8 @@
 // The broker of another process as the contract suite meets it: an embedded space with its AMQP port, and a space that uses it over TCP.
 // Rule: the suite sees the remote space alone. A connection is lost by cutting its socket, and has been lost when the broker knows.
 
-import { listenAmqp, type AmqpListener } from '../../adapters/embedded/amqp-listener.js'
-import type { CoreConnection, CoreSpace } from '../../adapters/embedded/amqp-bridge.js'
+import { listenAmqp, type AmqpListener } from '../../adapters/rhea/listener/listener.js'
+import type { CoreConnection, CoreSpace } from '../../adapters/rhea/listener/bridge.js'
 import { openRemoteSpace, type RemoteSpace } from '../../adapters/remote/index.js'
 import type { AddressSpace, AmqpConnection } from '../../plugin/host.js'
 import { EmbeddedFixture, embedded, LOG } from './embedded.js'
@@ -111,6 +111,7 @@ class RemoteFixture implements ContractFixture {
       connect: async as => watch(await space.connect(as)),
       service: service && {
         knows: credentials => service.knows(credentials),
+        tagOf: service.tagOf,
         connect: async () => watch(await service.connect())
       }
     }

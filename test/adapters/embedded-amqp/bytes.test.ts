@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { listenAmqp, type AmqpListener } from '../../../adapters/embedded/amqp-listener.js'
+import { listenAmqp, type AmqpListener } from '../../../adapters/rhea/listener/listener.js'
 import { EncodedMessage, withAnnotation } from '../../../adapters/rhea/message.js'
 import { ENCODINGS, messageWith } from '../../fixtures/amqp-encodings.js'
 import {

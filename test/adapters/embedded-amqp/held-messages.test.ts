@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { AmqpListenerOptions } from '../../../adapters/embedded/amqp-listener.js'
+import type { AmqpListenerOptions } from '../../../adapters/rhea/listener/listener.js'
 import { FakeCore } from '../../fixtures/fake-core.js'
 import {
   attachReceiver,

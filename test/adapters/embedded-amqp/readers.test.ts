@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { listenAmqp, type AmqpListener } from '../../../adapters/embedded/amqp-listener.js'
+import { listenAmqp, type AmqpListener } from '../../../adapters/rhea/listener/listener.js'
 import type { LinkClosed, Outcome, ServedReader } from '../../../plugin/host.js'
 import { Signal } from '../../contract/signal.js'
 import { ACCEPTED, attachReceiver, detach, disposition, flow } from '../../fixtures/amqp-frames.js'

@@ -8,10 +8,10 @@ import { join } from 'node:path'
 import {
   openEmbeddedSpace,
   type EmbeddedConnection,
-  type EmbeddedDelivery,
   type EmbeddedSpace,
   type EmbeddedSpaceOptions
 } from '../../../adapters/embedded/index.js'
+import type { CoreDelivery } from '../../../adapters/rhea/listener/bridge.js'
 import type {
   LinkClosed,
   Logger,
@@ -64,7 +64,7 @@ export function recordingLog(lines: LogLine[]): Logger {
 /** What a receiver got, and has not settled unless it accepts at once. */
 export interface Received {
   readonly receiver: Receiver
-  readonly deliveries: EmbeddedDelivery[]
+  readonly deliveries: CoreDelivery[]
   readonly closed: LinkClosed[]
   texts(): string[]
 }
@@ -156,7 +156,7 @@ export async function receive(
   options: { window?: number; accepting?: boolean; exclusive?: boolean; browse?: boolean } = {}
 ): Promise<Received> {
   const { window = 100, accepting = false, exclusive, browse } = options
-  const deliveries: EmbeddedDelivery[] = []
+  const deliveries: CoreDelivery[] = []
   const closed: LinkClosed[] = []
   const receiver = await connection.openReceiver({
     address,

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import type { EmbeddedConnection, EmbeddedDelivery } from '../../../adapters/embedded/index.js'
+import type { EmbeddedConnection } from '../../../adapters/embedded/index.js'
+import type { CoreDelivery } from '../../../adapters/rhea/listener/bridge.js'
 import { encodeMessage, EncodedMessage } from '../../../adapters/rhea/message.js'
 import type { LinkClosed, Message, Outcome, Source } from '../../../plugin/host.js'
 import { ACCEPTED, Bench, empty, fleeting, message, receive, send, textOf, turn } from './broker-fixture.js'
@@ -19,18 +20,18 @@ describe('topics of the embedded host', () => {
 
   interface Inbox {
     readonly source: Source
-    readonly deliveries: EmbeddedDelivery[]
+    readonly deliveries: CoreDelivery[]
     readonly closed: LinkClosed[]
     texts(): string[]
   }
 
   async function open(filter: string, window = 100, onDelivery?: (text: string) => void): Promise<Inbox> {
-    const deliveries: EmbeddedDelivery[] = []
+    const deliveries: CoreDelivery[] = []
     const closed: LinkClosed[] = []
     const source = await bench.space.source(filter, {
       window,
       onDelivery: delivery => {
-        deliveries.push(delivery as EmbeddedDelivery)
+        deliveries.push(delivery as CoreDelivery)
         onDelivery?.(textOf(delivery.message))
       },
       onClosed: cause => closed.push(cause)
@@ -38,7 +39,7 @@ describe('topics of the embedded host', () => {
     return { source, deliveries, closed, texts: () => deliveries.map(({ message: got }) => textOf(got)) }
   }
 
-  const origin = ({ message: got }: EmbeddedDelivery): unknown => got.annotations.get('x-opt-ORIG-ADDRESS')
+  const origin = ({ message: got }: CoreDelivery): unknown => got.annotations.get('x-opt-ORIG-ADDRESS')
 
   it('accepts at once, and costs no disk, where no queue is reached', async () => {
     const { deliveries } = await open('a/+')

@@ -2,7 +2,7 @@
 // Rule: what was under way fails by its name, and what is asked afterwards is asked of the broker that is there then.
 
 import assert from 'node:assert/strict'
-import { listenAmqp, type AmqpListener } from '../../../adapters/embedded/amqp-listener.js'
+import { listenAmqp, type AmqpListener } from '../../../adapters/rhea/listener/listener.js'
 import { openEmbeddedSpace, type EmbeddedSpace } from '../../../adapters/embedded/index.js'
 import { openRemoteSpace, type RemoteSpace } from '../../../adapters/remote/index.js'
 import { AmqpError } from '../../../plugin/errors.js'

@@ -2,7 +2,7 @@
 // Rule: a link ends with the one that sent on it, and another process may serve after that.
 
 import assert from 'node:assert/strict'
-import { listenAmqp, type AmqpListener } from '../../../adapters/embedded/amqp-listener.js'
+import { listenAmqp, type AmqpListener } from '../../../adapters/rhea/listener/listener.js'
 import { openRemoteSpace, type RemoteSpace } from '../../../adapters/remote/index.js'
 import type { LinkClosed, ServedReader } from '../../../plugin/host.js'
 import { LOG } from '../../contract/embedded.js'

@@ -1,7 +1,7 @@
 // Retained messages where the Subscription Service is in another process than the broker.
 
 import assert from 'node:assert/strict'
-import { listenAmqp, type AmqpListener } from '../../../adapters/embedded/amqp-listener.js'
+import { listenAmqp, type AmqpListener } from '../../../adapters/rhea/listener/listener.js'
 import { openRemoteSpace, type RemoteSpace } from '../../../adapters/remote/index.js'
 import type { AddressSpace, AmqpConnection, Sender } from '../../../plugin/host.js'
 import { publishAddress } from '../../../plugin/messages/addresses.js'

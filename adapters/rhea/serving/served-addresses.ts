@@ -3,7 +3,7 @@
 // the client's credit.
 
 import { randomUUID } from 'node:crypto'
-import { AmqpError } from '../../plugin/errors.js'
+import { AmqpError } from '../../../plugin/errors.js'
 import type {
   Closeable,
   Delivery,
@@ -14,8 +14,8 @@ import type {
   Sender,
   SenderOptions,
   ServedLink
-} from '../../plugin/host.js'
-import type { Identity } from './rights.js'
+} from '../../../plugin/host.js'
+import type { Identity } from '../listener/bridge.js'
 
 /** A promise: the server, somewhere else, has decided when it resolves. */
 type OnLink = (link: ServedLink) => void | Promise<void>

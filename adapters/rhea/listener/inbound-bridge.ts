@@ -2,11 +2,11 @@
 // Rule: the client's credit is what the core's sender can take, never more; each message goes on as the bytes that came, and its outcome
 // back.
 
-import type { LinkClosed, LinkError, Outcome, Sender } from '../../plugin/host.js'
-import { dedupIdOf } from '../rhea/dedup-annotation.js'
-import type { InboundDelivery, InboundLink } from '../rhea/inbound-link.js'
-import type { EncodedMessage } from '../rhea/message.js'
-import { kindOf, type BridgeContext } from './amqp-bridge.js'
+import type { LinkClosed, LinkError, Outcome, Sender } from '../../../plugin/host.js'
+import { dedupIdOf } from '../dedup-annotation.js'
+import type { InboundDelivery, InboundLink } from '../inbound-link.js'
+import type { EncodedMessage } from '../message.js'
+import { kindOf, type BridgeContext } from './bridge.js'
 
 /** Credit of a client at most, whatever the core's sender can take. */
 const WINDOW = 500

@@ -1,32 +1,48 @@
 // What the bridges between a client's links and the core share.
 
-import { AmqpError } from '../../plugin/errors.js'
+import { AmqpError } from '../../../plugin/errors.js'
 import type {
   AddressSpace,
   AmqpConnection,
   Credentials,
+  Delivery,
   LinkError,
   Logger,
   Message,
   Principal,
   Receiver,
+  ReceiverOptions,
   Sender,
   SenderOptions
-} from '../../plugin/host.js'
-import { encodeMessage } from '../rhea/message.js'
-import type { EncodedMessage } from '../rhea/message.js'
-import type { EmbeddedReceiverOptions } from './connection.js'
+} from '../../../plugin/host.js'
+import { encodeMessage } from '../message.js'
+import type { EncodedMessage } from '../message.js'
+
+/** Who a link is of. */
+export type Identity = Principal | 'service'
 
 /** What the listener tells a sender of the core. */
-export interface EmbeddedSenderOptions extends SenderOptions {
+export interface CoreSenderOptions extends SenderOptions {
   /** Resolves when the client has sent what it has now, or for which there was credit. */
   readonly onDrain?: (() => Promise<void>) | undefined
 }
 
+/** A delivery of the core. */
+export interface CoreDelivery extends Delivery {
+  /** ms left of the message's life; undefined: it has no end */
+  remainingMs(now: number): number | undefined
+}
+
+export interface CoreReceiverOptions extends Omit<ReceiverOptions, 'onDelivery'> {
+  readonly onDelivery: (delivery: CoreDelivery) => void
+  /** of the source, as the AMQP client named them */
+  readonly capabilities?: readonly string[] | undefined
+}
+
 /** A connection of the core, as the listener uses it. */
 export interface CoreConnection extends AmqpConnection {
-  openSender(options: EmbeddedSenderOptions): Promise<Sender>
-  openReceiver(options: EmbeddedReceiverOptions): Promise<Receiver>
+  openSender(options: CoreSenderOptions): Promise<Sender>
+  openReceiver(options: CoreReceiverOptions): Promise<Receiver>
   /** The client vanished. */
   lose(): void
 }
@@ -41,11 +57,15 @@ export interface CoreSpace extends Pick<AddressSpace, 'name' | 'capabilities' | 
 export interface CoreService {
   knows(credentials: Credentials): boolean
   connect(): Promise<CoreConnection>
+  /** What its deliveries say in their tags beyond their message; its messages then come with the header that they had. */
+  readonly tagOf?: TagOf | undefined
 }
 
+export type TagOf = (delivery: CoreDelivery) => Buffer
+
 export interface BridgeContext {
-  /** the client is the plugin in another process: its deliveries say more */
-  readonly service: boolean
+  /** the client is the plugin in another process, whose deliveries say more */
+  readonly tagOf: TagOf | undefined
   readonly connection: CoreConnection
   /** Encodes a message that many receivers get one after the other only once. */
   readonly encode: (message: Message) => EncodedMessage

@@ -1,10 +1,10 @@
-// The embedded host's AMQP 1.0 port.
+// An AMQP 1.0 port of a host: the embedded broker's, or one beside a broker that is not ours.
 // Rule: a listener that is closed has no socket left; what a client can cost is limited by the options.
 
 import { createServer, type AddressInfo, type Server } from 'node:net'
-import type { Logger } from '../../plugin/host.js'
-import { lastEncoder, type CoreSpace } from './amqp-bridge.js'
-import { AmqpClient } from './amqp-connection.js'
+import type { Logger } from '../../../plugin/host.js'
+import { lastEncoder, type CoreSpace } from './bridge.js'
+import { AmqpClient } from './client.js'
 
 /** What clients can cost; each has a default. */
 export interface AmqpListenerLimits {

@@ -1,10 +1,9 @@
 // Addresses that the plugin sends from: each receiver that a client opens under a served prefix is a link of its own to the server.
 // Rule: of two prefixes that one address could begin with, one is served at a time; when its server goes, so do its links.
 
-import { AmqpError } from '../../plugin/errors.js'
-import type { Closeable, LinkError, ServedReader } from '../../plugin/host.js'
-import type { EmbeddedReceiverOptions } from './connection.js'
-import type { Identity } from './rights.js'
+import { AmqpError } from '../../../plugin/errors.js'
+import type { Closeable, LinkError, ServedReader } from '../../../plugin/host.js'
+import type { CoreReceiverOptions, Identity } from '../listener/bridge.js'
 import { ReaderLink } from './reader-link.js'
 
 /** A promise: the server, somewhere else, has decided when it resolves. */
@@ -46,7 +45,7 @@ export class ServedReaders {
   /** Throws what the server refuses the link with. `onEnd`: the link is over, for whatever reason. */
   open(
     address: string,
-    options: EmbeddedReceiverOptions,
+    options: CoreReceiverOptions,
     user: Identity,
     onEnd: () => void
   ): { readonly link: ReaderLink; readonly decided: Promise<void> | undefined } {

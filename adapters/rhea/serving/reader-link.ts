@@ -3,10 +3,9 @@
 // The server is asked for more once, however deep it is in a send: a client that settles at once costs no call stack.
 
 import { randomUUID } from 'node:crypto'
-import { AmqpError } from '../../plugin/errors.js'
-import type { LinkClosed, LinkError, Message, Outcome, Receiver, ServedReader } from '../../plugin/host.js'
-import type { EmbeddedReceiverOptions } from './connection.js'
-import type { Identity } from './rights.js'
+import { AmqpError } from '../../../plugin/errors.js'
+import type { LinkClosed, LinkError, Message, Outcome, Receiver, ServedReader } from '../../../plugin/host.js'
+import type { CoreReceiverOptions, Identity } from '../listener/bridge.js'
 import type { OnReader } from './served-readers.js'
 
 type Handlers = Parameters<ServedReader['accept']>[0]
@@ -16,7 +15,7 @@ const REFUSED: LinkError = { condition: 'amqp:not-allowed', description: 'the se
 export class ReaderLink implements Receiver {
   readonly name: string
   readonly address: string
-  readonly #options: EmbeddedReceiverOptions
+  readonly #options: CoreReceiverOptions
   readonly #user: Identity
   readonly #onEnd: () => void
   readonly #drains = new Set<() => void>()
@@ -32,7 +31,7 @@ export class ReaderLink implements Receiver {
   #busy = false
   #rose = false
 
-  constructor(address: string, options: EmbeddedReceiverOptions, user: Identity, onEnd: () => void) {
+  constructor(address: string, options: CoreReceiverOptions, user: Identity, onEnd: () => void) {
     this.name = options.name ?? `receiver-${randomUUID()}`
     this.address = address
     this.#options = options

@@ -3,11 +3,11 @@
 // small frame. A client that skips SASL, as AMQP allows, is one that comes as ANONYMOUS: let in only where that is offered.
 
 import type { Socket } from 'node:net'
-import type { AddressSpace, Credentials, Logger, Principal } from '../../plugin/host.js'
-import type { FrameReader } from '../rhea/frame-reader.js'
-import { AMQP_HEADER, readSaslInit, SASL_HEADER, saslMechanisms, saslOutcome } from '../rhea/sasl-server.js'
-import type { CoreSpace } from './amqp-bridge.js'
-import type { SaslMechanism } from '../rhea/sasl-server.js'
+import type { AddressSpace, Credentials, Logger, Principal } from '../../../plugin/host.js'
+import type { FrameReader } from '../frame-reader.js'
+import { AMQP_HEADER, readSaslInit, SASL_HEADER, saslMechanisms, saslOutcome } from '../sasl-server.js'
+import type { CoreSpace } from './bridge.js'
+import type { SaslMechanism } from '../sasl-server.js'
 
 type Authenticator = Pick<AddressSpace, 'authenticate'> & Pick<CoreSpace, 'service'>
 type Answer = Principal | 'service'

@@ -1,18 +1,18 @@
-// One AMQP client of the embedded host: login, then its links bridged to a connection of the core.
+// One AMQP client: login, then its links bridged to a connection of the core.
 // Rule: the core's connection ends when the client's does, and the same way: closed when the client said so, lost otherwise.
 
 import type { Socket } from 'node:net'
-import { AmqpError, CONDITIONS } from '../../plugin/errors.js'
-import type { LinkError, Logger, Message, Principal } from '../../plugin/host.js'
-import { FrameReader } from '../rhea/frame-reader.js'
-import type { EncodedMessage } from '../rhea/message.js'
-import { SASL_MAX_FRAME_SIZE } from '../rhea/sasl-server.js'
-import { ServerConnection } from '../rhea/server-connection.js'
-import type { ServerHandlers, ServerOptions } from '../rhea/server-connection.js'
-import { makeRefusal, type BridgeContext, type CoreConnection, type CoreSpace } from './amqp-bridge.js'
-import { bridgeInbound } from './amqp-inbound.js'
-import { login, peerOf } from './amqp-login.js'
-import { bridgeOutbound } from './amqp-outbound.js'
+import { AmqpError, CONDITIONS } from '../../../plugin/errors.js'
+import type { LinkError, Logger, Message, Principal } from '../../../plugin/host.js'
+import { FrameReader } from '../frame-reader.js'
+import type { EncodedMessage } from '../message.js'
+import { SASL_MAX_FRAME_SIZE } from '../sasl-server.js'
+import { ServerConnection } from '../server-connection.js'
+import type { ServerHandlers, ServerOptions } from '../server-connection.js'
+import { makeRefusal, type BridgeContext, type CoreConnection, type CoreSpace } from './bridge.js'
+import { bridgeInbound } from './inbound-bridge.js'
+import { login, peerOf } from './login.js'
+import { bridgeOutbound } from './outbound-bridge.js'
 
 export interface ClientOptions extends ServerOptions {
   readonly log: Logger
@@ -94,7 +94,8 @@ export class AmqpClient {
     const service = who === 'service'
     const user = service ? who : who.name
     const { log, encode } = this.#options
-    const context: BridgeContext = { service, connection, encode, refusal: makeRefusal(log) }
+    const tagOf = service ? this.#space.service?.tagOf : undefined
+    const context: BridgeContext = { tagOf, connection, encode, refusal: makeRefusal(log) }
     return {
       onOpen: containerId => {
         clearTimeout(this.#opening)

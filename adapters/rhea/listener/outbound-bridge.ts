@@ -2,12 +2,10 @@
 // Rule: the core is given only as much credit as can be sent on at once, to the client's credit, the session's ring and the socket; what
 // comes for credit that the client has taken back is released.
 
-import type { LinkClosed, LinkError, Outcome, Receiver } from '../../plugin/host.js'
-import { bytesForDelivery } from '../rhea/message.js'
-import type { OutboundLink } from '../rhea/outbound-link.js'
-import { kindOf, type BridgeContext } from './amqp-bridge.js'
-import { makeTag } from './management-protocol.js'
-import type { EmbeddedDelivery } from './consumer.js'
+import type { LinkClosed, LinkError, Outcome, Receiver } from '../../../plugin/host.js'
+import { bytesForDelivery } from '../message.js'
+import type { OutboundLink } from '../outbound-link.js'
+import { kindOf, type BridgeContext, type CoreDelivery } from './bridge.js'
 
 /** Deliveries that the core may have on the way to the link. */
 const BATCH = 64
@@ -67,12 +65,12 @@ class OutboundBridge {
     this.#flow() // credit may have come before the answer
   }
 
-  deliver(delivery: EmbeddedDelivery): void {
-    const { message, id } = delivery
+  deliver(delivery: CoreDelivery): void {
+    const { message } = delivery
     // the plugin elsewhere gets the header as it was, and the count in the tag
-    const { service } = this.#context
-    const deliveryCount = service ? message.deliveryCount : delivery.deliveryCount
-    const tag = service ? makeTag(delivery.deliveryCount - message.deliveryCount, id) : undefined
+    const { tagOf } = this.#context
+    const { deliveryCount } = tagOf === undefined ? delivery : message
+    const tag = tagOf?.(delivery)
     const ttlMs = message.ttlMs === undefined ? undefined : delivery.remainingMs(Date.now())
     const bytes = bytesForDelivery(this.#context.encode(message), { deliveryCount, ttlMs })
     if (bytes.length > this.#link.maxMessageSize) delivery.settle(TOO_LONG)
