@@ -158,6 +158,43 @@ describe('a Subscription Service with original gateways', () => {
     }
   })
 
+  it('loses nothing of a session that goes from one to the other and back while messages come', async () => {
+    await start()
+    const [seen, publisher] = [new Set<string>(), await ours.connect('publisher')]
+    const sent: string[] = []
+    const publish = async (): Promise<void> => {
+      const payload = `m${sent.length}`
+      sent.push(payload)
+      await publisher.publish('t/x', payload)
+    }
+    const first = await mqtt('a/b', false)
+    await first.subscribe(['t/#', 1])
+    for (let round = 0; round < 10; round += 1) {
+      const publishing = (async () => {
+        for (let i = 0; i < 20; i += 1) await publish()
+      })()
+      const there = await original('a/b')
+      seen.add((await there.next()).payload)
+      const here = await mqtt('a/b', true)
+      const packet = await here.nextPublish()
+      here.send(puback(packet.packetId ?? 0))
+      seen.add(packet.payload)
+      await publishing
+      // what the original has had by now, it has accepted
+      for (const { payload } of there.untaken) seen.add(payload)
+      await there.disconnect()
+      // what it was sent and does not acknowledge comes to the next one
+      await here.untilPong()
+    }
+    const last = await original('a/b')
+    await publish()
+    while (!seen.has(`m${sent.length - 1}`)) seen.add((await last.next()).payload)
+    assert.deepEqual(
+      sent.filter(payload => !seen.has(payload)),
+      []
+    )
+  })
+
   it('ends the connection of a gateway of ours that has names for them, and tells it so', async () => {
     await start()
     const named = new ServiceClient(await ours.space.connect('service'), 'x', 'c1')
