@@ -1,5 +1,5 @@
 // Random runs of session cores on a host of plain objects, without sockets, timers or promises, against the same model as the whole.
-// Rule: a seed is all of a run. MODEL_SEED=n does that one alone; SOAK=1 does many more.
+// Rule: a seed is all of a run. MODEL_SEED=n does that one alone; SOAK=1 does many more; MODEL_FIRST and MODEL_SEEDS as for the whole.
 
 import { Random } from '../fault/random.js'
 import { chronicle } from './chronicle.js'
@@ -9,8 +9,9 @@ import { deliveryFaults, missing, named } from './delivery-rules.js'
 import { History } from './history.js'
 
 const ONE = process.env['MODEL_SEED']
-const COUNT = process.env['SOAK'] === undefined ? 20_000 : 1_000_000
-const [FIRST, LAST] = ONE === undefined ? [1, COUNT] : [Number(ONE), Number(ONE)]
+const FIRST = Number(ONE ?? process.env['MODEL_FIRST'] ?? 1)
+const COUNT = Number(process.env['MODEL_SEEDS'] ?? (process.env['SOAK'] === undefined ? 20_000 : 1_000_000))
+const LAST = ONE === undefined ? FIRST + COUNT - 1 : FIRST
 
 const TOPICS = ['a', 'b', 'a/b']
 const FILTERS = [...TOPICS, '#', 'a/#', '+']
