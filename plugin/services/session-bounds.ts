@@ -3,7 +3,7 @@
 
 import type { Config } from '../config.js'
 import { CONDITIONS, AmqpError } from '../errors.js'
-import type { Counter, Logger, Queues } from '../host.js'
+import type { Counter, Logger, QueueLimits, Queues } from '../host.js'
 import { SESSION_QUEUES } from '../messages/addresses.js'
 
 /** Between two looks at what was dropped, ms. */
@@ -21,6 +21,7 @@ export class SessionBounds {
   #timer: NodeJS.Timeout | undefined
   /** what the host had counted at the last look */
   #counted: number | undefined
+  #set: QueueLimits | undefined
   #looking: Promise<void> = Promise.resolve()
   #stopped = false
 
@@ -35,11 +36,13 @@ export class SessionBounds {
     this.#lookLater()
   }
 
-  /** The bounds as the configuration has them. */
+  /** The bounds as the configuration has them; nothing is asked where they are so. Rejects with AmqpError. */
   async set(): Promise<void> {
     const { queues, config } = this.#options
     const { maxQueuedMessages: maxMessages, maxQueuedBytes: maxBytes } = config().sessions
+    if (this.#set?.maxMessages === maxMessages && this.#set.maxBytes === maxBytes) return
     await queues.limit(SESSION_QUEUES, { maxMessages, maxBytes })
+    this.#set = { maxMessages, maxBytes }
   }
 
   /** Counts what was dropped until now. */
