@@ -95,7 +95,14 @@ export class AmqpClient {
     const user = service ? who : who.name
     const { log, encode } = this.#options
     const tagOf = service ? this.#space.service?.tagOf : undefined
-    const context: BridgeContext = { tagOf, connection, encode, refusal: makeRefusal(log) }
+    const refuse = makeRefusal(log)
+    const refusal = (error: unknown): LinkError => {
+      const told = refuse(error)
+      // a core that has lost its host has nothing for this connection any more: the next one may
+      if (told.condition === CONDITIONS.connectionForced) setImmediate(() => void this.close(told))
+      return told
+    }
+    const context: BridgeContext = { tagOf, connection, encode, refusal }
     return {
       onOpen: containerId => {
         clearTimeout(this.#opening)

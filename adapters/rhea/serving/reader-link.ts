@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto'
 import { AmqpError } from '../../../plugin/errors.js'
 import type { LinkClosed, LinkError, Message, Outcome, Receiver, ServedReader } from '../../../plugin/host.js'
 import type { CoreReceiverOptions, Identity } from '../listener/bridge.js'
+import { closedBy } from './protocol.js'
 import type { OnReader } from './served-readers.js'
 
 type Handlers = Parameters<ServedReader['accept']>[0]
@@ -64,7 +65,7 @@ export class ReaderLink implements Receiver {
   }
 
   async close(error?: LinkError): Promise<void> {
-    this.leave(error === undefined ? { cause: 'clean' } : { cause: 'error', error })
+    this.leave(closedBy(error))
   }
 
   /** The client went; the server is told. */
@@ -81,6 +82,13 @@ export class ReaderLink implements Receiver {
     this.#refusal = error
     if (!this.#opened) return
     this.#options.onClosed?.(error === undefined ? { cause: 'clean' } : { cause: 'error', error })
+  }
+
+  /** The server lost its place; both sides are told. */
+  orphan(error: LinkError): void {
+    const handlers = this.#ended ? undefined : this.#handlers
+    this.detach(error)
+    handlers?.onClosed({ cause: 'orphaned' })
   }
 
   #offered(): ServedReader {

@@ -16,10 +16,17 @@ import type {
   ServedLink
 } from '../../../plugin/host.js'
 import type { Identity } from '../listener/bridge.js'
+import { closedBy } from './protocol.js'
 
 /** A promise: the server, somewhere else, has decided when it resolves. */
 type OnLink = (link: ServedLink) => void | Promise<void>
 type Handlers = Parameters<ServedLink['accept']>[0]
+
+/** What a server holds while it serves. */
+export interface Serving extends Closeable {
+  /** The host lets another one serve from now on: both sides of each link are told. */
+  orphan(): void
+}
 
 const DETACHED: LinkError = {
   condition: 'amqp:link:detach-forced',
@@ -35,16 +42,19 @@ export class ServedAddresses {
   }
 
   /** Throws `amqp:resource-locked`. */
-  serve(address: string, onLink: OnLink): Closeable {
+  serve(address: string, onLink: OnLink): Serving {
     if (this.#servers.has(address))
       throw new AmqpError('amqp:resource-locked', `${address} is served already`)
     const server = { onLink, links: new Set<ServedSender>() }
     this.#servers.set(address, server)
-    const close = async (): Promise<void> => {
+    const end = (each: (link: ServedSender) => void): void => {
       if (this.#servers.get(address) === server) this.#servers.delete(address)
-      for (const link of [...server.links]) link.detach(DETACHED)
+      for (const link of [...server.links]) each(link)
     }
-    return { close }
+    return {
+      close: async () => end(link => link.detach(DETACHED)),
+      orphan: () => end(link => link.orphan())
+    }
   }
 
   /** Throws what the server refuses the link with. `onEnd`: the link is over, for whatever reason. */
@@ -143,7 +153,7 @@ export class ServedSender implements Sender {
   }
 
   async close(error?: LinkError): Promise<void> {
-    this.leave(error === undefined ? { cause: 'clean' } : { cause: 'error', error })
+    this.leave(closedBy(error))
   }
 
   /** The client went; the server is told. */
@@ -159,6 +169,13 @@ export class ServedSender implements Sender {
     this.#refusal = error
     if (!this.#opened) return
     this.#options.onClosed?.(error === undefined ? { cause: 'clean' } : { cause: 'error', error })
+  }
+
+  /** The server lost its place; both sides are told. */
+  orphan(): void {
+    const handlers = this.#ended ? undefined : this.#handlers
+    this.detach(DETACHED)
+    handlers?.onClosed({ cause: 'orphaned' })
   }
 
   #end(): boolean {

@@ -2,9 +2,10 @@
 // Rule: of two prefixes that one address could begin with, one is served at a time; when its server goes, so do its links.
 
 import { AmqpError } from '../../../plugin/errors.js'
-import type { Closeable, LinkError, ServedReader } from '../../../plugin/host.js'
+import type { LinkError, ServedReader } from '../../../plugin/host.js'
 import type { CoreReceiverOptions, Identity } from '../listener/bridge.js'
 import { ReaderLink } from './reader-link.js'
+import type { Serving } from './served-addresses.js'
 
 /** A promise: the server, somewhere else, has decided when it resolves. */
 export type OnReader = (reader: ServedReader) => void | Promise<void>
@@ -28,18 +29,21 @@ export class ServedReaders {
   }
 
   /** Throws `amqp:resource-locked`. */
-  serve(prefix: string, onReader: OnReader): Closeable {
+  serve(prefix: string, onReader: OnReader): Serving {
     for (const served of this.#servers.keys()) {
       if (served.startsWith(prefix) || prefix.startsWith(served))
         throw new AmqpError('amqp:resource-locked', `${served} is served already`)
     }
     const server = { prefix, onReader, links: new Set<ReaderLink>() }
     this.#servers.set(prefix, server)
-    const close = async (): Promise<void> => {
+    const end = (each: (link: ReaderLink) => void): void => {
       if (this.#servers.get(prefix) === server) this.#servers.delete(prefix)
-      for (const link of [...server.links]) link.detach(DETACHED)
+      for (const link of [...server.links]) each(link)
     }
-    return { close }
+    return {
+      close: async () => end(link => link.detach(DETACHED)),
+      orphan: () => end(link => link.orphan(DETACHED))
+    }
   }
 
   /** Throws what the server refuses the link with. `onEnd`: the link is over, for whatever reason. */

@@ -1,0 +1,151 @@
+// A host without link routing as the contract suite meets it: the embedded space behind two processes' worth of served spaces, which
+// know of each other only what they read from it.
+// Rule: what is served is served by one of them, and what connects, connects to the other: in its process, or as an AMQP client of its
+// listener. A connection is lost by cutting its socket, and has been lost when the listener knows.
+
+import { setImmediate } from 'node:timers/promises'
+import { ConnectionPool } from '../../adapters/rhea/connection-pool.js'
+import { ServedSpace } from '../../adapters/rhea/serving/served-space.js'
+import type { AddressSpace, AmqpConnection, Credentials, Principal } from '../../plugin/host.js'
+import { EmbeddedFixture, embedded, LOG } from './embedded.js'
+import type { ContractFixture, ContractHost } from './fixture.js'
+
+/** `one`: all in one process. `two`: served by another. `listener`: served by another, and users come over the listener. */
+type Layout = 'one' | 'two' | 'listener'
+
+const LISTENER = { host: '127.0.0.1', port: 0 }
+
+class ServedFixture implements ContractFixture {
+  readonly patienceMs = 8000
+  readonly codec: ContractFixture['codec']
+  readonly #owner: EmbeddedFixture
+  readonly #layout: Layout
+  readonly #spaces: ServedSpace[] = []
+  readonly #pools: ConnectionPool[] = []
+  #space: AddressSpace | undefined
+
+  private constructor(owner: EmbeddedFixture, layout: Layout) {
+    this.#owner = owner
+    this.#layout = layout
+    this.codec = owner.codec
+  }
+
+  static async make(layout: Layout): Promise<ServedFixture> {
+    const fixture = new ServedFixture(await EmbeddedFixture.make(true), layout)
+    await fixture.#open()
+    return fixture
+  }
+
+  get space(): AddressSpace {
+    if (!this.#space) throw new Error('the space is closed')
+    return this.#space
+  }
+  get users(): ContractFixture['users'] {
+    return this.#owner.users
+  }
+  get queue(): string {
+    return this.#owner.queue
+  }
+  now(): number {
+    return this.#owner.now()
+  }
+  elapse(ms: number): Promise<void> {
+    return this.#owner.elapse(ms)
+  }
+
+  async restart(): Promise<AddressSpace> {
+    await this.#closeSpaces()
+    await this.#owner.restart()
+    return this.#open()
+  }
+
+  async crash(): Promise<AddressSpace> {
+    await this.#owner.crash()
+    return this.#open()
+  }
+
+  async lose(connection: AmqpConnection): Promise<void> {
+    if (!('lose' in connection) || typeof connection.lose !== 'function') {
+      throw new TypeError('a connection of this host can be lost')
+    }
+    const connections = (): number =>
+      this.#spaces.reduce((sum, { listener }) => sum + listener.connections, 0)
+    const before = connections()
+    const overListener = !('abandon' in connection)
+    await connection.lose()
+    while (overListener && connections() >= before) await setImmediate()
+  }
+
+  async close(): Promise<void> {
+    await this.#closeSpaces()
+    await this.#owner.close()
+  }
+
+  async #closeSpaces(): Promise<void> {
+    for (const pool of this.#pools.splice(0)) await pool.close()
+    for (const space of this.#spaces.splice(0)) await space.close()
+  }
+
+  async #open(): Promise<AddressSpace> {
+    const server = await this.#openOne()
+    this.#space = this.#layout === 'one' ? server : this.#joined(server, await this.#openOne())
+    return this.#space
+  }
+
+  async #openOne(): Promise<ServedSpace> {
+    const { embedded } = this.#owner
+    // without link routing of its own
+    const backing = new Proxy(embedded, {
+      get: (target, key) => {
+        if (key === 'serve' || key === 'serveReaders') throw new TypeError('this host serves nothing')
+        const value: unknown = Reflect.get(target, key, target)
+        return typeof value === 'function' ? (value.bind(target) as unknown) : value
+      }
+    })
+    const space = await ServedSpace.open(backing, { listener: LISTENER, log: LOG })
+    this.#spaces.push(space)
+    return space
+  }
+
+  #joined(server: ServedSpace, client: ServedSpace): AddressSpace {
+    const logins = new WeakMap<Principal, Credentials>()
+    const authenticate = async (credentials: Credentials) => {
+      const answer = await client.authenticate(credentials)
+      if ('principal' in answer) logins.set(answer.principal, credentials)
+      return answer
+    }
+    const { name, type, mqtt, capabilities, addresses, queues, routes } = client
+    return {
+      ...{ name, type, mqtt, capabilities, addresses, queues, routes, authenticate },
+      connect: async as => {
+        if (as === 'service' || this.#layout === 'two') return client.connect(as)
+        const credentials = logins.get(as)
+        if (credentials === undefined) return client.connect(as)
+        return this.#dial(client, credentials)
+      },
+      serve: (address, onLink, onLost) => server.serve(address, onLink, onLost),
+      serveReaders: (prefix, onReader, onLost) => server.serveReaders(prefix, onReader, onLost),
+      source: (filter, options) => client.source(filter, options),
+      store: store => client.store(store)
+    }
+  }
+
+  #dial({ listener }: ServedSpace, credentials: Credentials): Promise<AmqpConnection> {
+    const pool = new ConnectionPool({
+      ...{ host: listener.host, port: listener.port, containerId: 'a client', maxSessions: 1 },
+      ...{ connectTimeoutMs: 5000, attachTimeoutMs: 8000, idleTimeOutMs: 30_000, idleMs: 1 }
+    })
+    this.#pools.push(pool)
+    return pool.connect(credentials.mechanism === 'PLAIN' ? credentials : {})
+  }
+}
+
+const host = (name: string, layout: Layout): ContractHost => ({
+  ...embedded,
+  name,
+  make: () => ServedFixture.make(layout)
+})
+
+export const servedHere = host('without link routing, served here', 'one')
+export const servedElsewhere = host('without link routing, served by another process', 'two')
+export const servedToClients = host('without link routing, users over the listener', 'listener')
