@@ -4,6 +4,7 @@
 
 import { AmqpError, CONDITIONS } from '../../plugin/errors.js'
 import type { LinkClosed, LinkError } from '../../plugin/host.js'
+import { rheaTypes } from './rhea.js'
 import type { RheaAttach, RheaConnection, RheaFlow, RheaLink, RheaSession } from './rhea.js'
 import { terminusOf } from './server-link.js'
 
@@ -13,7 +14,12 @@ export interface AttachOptions {
   readonly dynamic: boolean
   readonly capabilities: readonly string[]
   readonly distributionMode: string | undefined
+  /** a condition on messages, in the syntax of JMS; undefined: all */
+  readonly selector?: string | undefined
 }
+
+/** As brokers know it. */
+const SELECTOR = 'apache.org:selector-filter:string'
 
 export interface ClientLink {
   readonly end: ClientEnd
@@ -27,7 +33,7 @@ export interface ClientLink {
 export function attachLink(
   session: RheaSession,
   role: 'sender' | 'receiver',
-  { name, address, dynamic, capabilities, distributionMode }: AttachOptions
+  { name, address, dynamic, capabilities, distributionMode, selector }: AttachOptions
 ): RheaLink {
   // rhea keys links by name alone; a sender and a receiver may share one
   const key = role === 'sender' ? `<${name}` : `>${name}`
@@ -40,6 +46,10 @@ export function attachLink(
   if (dynamic) terminus['dynamic'] = true
   if (capabilities.length > 0) terminus['capabilities'] = capabilities
   if (distributionMode !== undefined) terminus['distribution_mode'] = distributionMode
+  if (selector !== undefined) {
+    const condition = rheaTypes.described(rheaTypes.wrap_symbol(SELECTOR), rheaTypes.wrap_string(selector))
+    terminus['filter'] = { 'jms-selector': condition }
+  }
   link.local.attach.name = name
   link.local.attach.snd_settle_mode = 0
   link.local.attach.rcv_settle_mode = 0

@@ -75,7 +75,9 @@ export class ClientReceiver implements Receiver, ClientLink {
   }
 
   flow({ drain, delivery_count, link_credit }: RheaFlow): void {
-    if (drain !== true) return
+    if (drain !== true || !this.#link.drain) return
+    const end = (this.#link.delivery_count + this.#link.credit) >>> 0
+    if (typeof delivery_count === 'number' && delivery_count !== end) return // of a drain that ended before
     this.#link.delivery_count = delivery_count ?? this.#link.delivery_count
     this.#link.credit = link_credit ?? 0
     this.#link.drain = false // rhea would ask for a drain with all credit from now on
@@ -98,6 +100,11 @@ export class ClientReceiver implements Receiver, ClientLink {
     }
     const delivery: Delivery = { message, id, deliveryCount, settle }
     this.#options.onDelivery(delivery)
+    // who has used up all credit need not say so
+    if (this.#link.drain && this.#link.credit === 0) {
+      this.#link.drain = false
+      this.#drained()
+    }
   }
 
   #drained(): void {

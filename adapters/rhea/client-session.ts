@@ -56,6 +56,8 @@ export interface SessionOwner {
 export interface ClientReceiverOptions extends ReceiverOptions {
   /** of the source */
   readonly capabilities?: readonly string[] | undefined
+  /** only messages for which this holds, in the syntax of JMS */
+  readonly selector?: string | undefined
 }
 
 export class ClientSession implements AmqpConnection {
@@ -93,15 +95,22 @@ export class ClientSession implements AmqpConnection {
   }
 
   async openReceiver(options: ClientReceiverOptions): Promise<Receiver> {
-    const { address, kind, exclusive, browse, name = `receiver-${randomUUID()}` } = options
+    const { address, kind, exclusive, browse, selector, name = `receiver-${randomUUID()}` } = options
     const capabilities = [
       ...(kind === undefined ? [] : [kind]),
       ...(exclusive === true ? ['exclusive'] : []),
       ...(options.capabilities ?? [])
     ]
     const distributionMode = browse === true ? 'copy' : undefined
-    const attach = { name, address, dynamic: address === undefined, capabilities, distributionMode }
-    const link = this.#create('receiver', attach)
+    const dynamic = address === undefined
+    const link = this.#create('receiver', {
+      name,
+      address,
+      dynamic,
+      capabilities,
+      distributionMode,
+      selector
+    })
     const receiver = new ClientReceiver(link, this.#context, this.#incoming, options)
     await this.#open(link, receiver)
     return receiver

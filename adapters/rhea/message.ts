@@ -198,7 +198,7 @@ function beforeAnnotations(message: EncodedMessage): number {
   return message.section(SECTION.deliveryAnnotations)?.end ?? message.section(SECTION.header)?.end ?? 0
 }
 
-interface Pairs {
+export interface Pairs {
   /** elements: two for each pair */
   readonly count: number
   readonly found: boolean
@@ -212,7 +212,7 @@ interface Pairs {
 
 const NO_PAIRS: Pairs = { count: 0, found: false, start: 0, end: 0, valueStart: 0, valueEnd: 0 }
 
-function findPair(bytes: Buffer, mapAt: number, name: string): Pairs {
+export function findPair(bytes: Buffer, mapAt: number, name: string): Pairs {
   const reader = readerAt(bytes, mapAt)
   const width = reader.read_uint(1) === CODE.map8 ? 1 : 4
   const end = reader.read_uint(width) + mapAt + 1 + width

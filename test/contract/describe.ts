@@ -5,8 +5,15 @@ import assert from 'node:assert/strict'
 import { casesFor, runCase } from './contract.js'
 import type { ContractHost, ContractPart } from './fixture.js'
 
-/** `only`: these parts, where a host differs from one that passes all. */
-export function describeContract(host: ContractHost, only?: readonly ContractPart[]): void {
+/**
+ * `only`: these parts, where a host differs from one that passes all. `differs`: titles of cases that the host cannot pass, each with
+ * the reason; they are run, and have to fail.
+ */
+export function describeContract(
+  host: ContractHost,
+  only?: readonly ContractPart[],
+  differs: ReadonlyMap<string, string> = new Map()
+): void {
   describe(`contract of the host port: ${host.name}`, () => {
     it('has the capabilities that the suite was told', async () => {
       const fixture = await host.make()
@@ -22,11 +29,20 @@ export function describeContract(host: ContractHost, only?: readonly ContractPar
         await fixture.close()
       }
     })
+    it('differs from the contract only in cases that there are', () => {
+      const titles = new Set(casesFor(host).map(({ title }) => title))
+      assert.deepEqual(
+        [...differs.keys()].filter(title => !titles.has(title)),
+        []
+      )
+    })
     const cases = casesFor(host).filter(({ part }) => only?.includes(part) ?? true)
     for (const part of new Set(cases.map(each => each.part))) {
       describe(part, () => {
         for (const each of cases.filter(candidate => candidate.part === part)) {
-          it(each.title, () => runCase(host, each))
+          const reason = differs.get(each.title)
+          if (reason === undefined) it(each.title, () => runCase(host, each))
+          else it(`differs, since ${reason}: ${each.title}`, () => assert.rejects(runCase(host, each)))
         }
       })
     }
