@@ -52,7 +52,7 @@ export class Actor {
         this.#link?.acknowledge()
         return Promise.resolve()
       case 'vanish':
-        this.#link?.vanish()
+        this.#link?.cut('vanish')
         return Promise.resolve()
       case 'kill gateway':
       case 'kill service':
@@ -82,7 +82,7 @@ export class Actor {
     await link.opened
     if (before === undefined) return
     // a connection that was never accepted has ended nobody
-    if (link.connection.session === undefined) before.vanish()
+    if (link.connection.session === undefined) before.cut('vanish')
     else this.#former.add(before)
   }
 
@@ -96,6 +96,13 @@ export class Actor {
 
   get usable(): boolean {
     return this.#usable !== undefined
+  }
+
+  /** What it waits for, in words. */
+  get waiting(): string {
+    const former = [...this.#former].filter(({ waiting }) => waiting !== undefined)
+    const ends = former.map(({ connection }) => `the end of ${connection.name}`)
+    return [...ends, this.#link?.waiting ?? ''].filter(text => text !== '').join(', ')
   }
 
   /** What it would get of these filters is granted to it from now on. */

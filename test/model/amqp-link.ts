@@ -75,6 +75,10 @@ export class AmqpLink implements Link {
     return this.#outstanding.ended
   }
 
+  get waiting(): string | undefined {
+    return this.#ended ? undefined : this.#outstanding.names
+  }
+
   async publish(publication: Publication): Promise<void> {
     const name = `outcome ${++this.#sends}`
     const answered = this.#outstanding.add(name)
@@ -126,10 +130,6 @@ export class AmqpLink implements Link {
     if (outcome !== ACCEPTED) this.#fault(`${outcome} for the last CLOSE`)
     await this.#letGo()
     await this.#close()
-  }
-
-  vanish(): void {
-    this.cut('vanish')
   }
 
   cut(reason: EndReason): void {

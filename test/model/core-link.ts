@@ -1,29 +1,12 @@
-// One connection of a run without sockets: a session core, what a gateway does around it, and its client.
-// Rule: nothing happens at once that takes time in a gateway: what the host must do is work that the run calls for, and what the
-// core writes lies there until the client reads it.
+// One connection of a run without sockets, as its client has it: what it sends, reads and acknowledges.
+// Rule: what the gateway writes lies there until the client reads it, and is gone with the socket.
 
 import assert from 'node:assert/strict'
 import type { InboundPacket, OutboundPacket, Qos } from '../../plugin/mqtt/packets.js'
-import { Session } from '../../plugin/session/session.js'
-import type { Action, SessionEvent, SessionOptions } from '../../plugin/session/types.js'
-import { BridgeError } from '../../plugin/errors.js'
-import { WINDOW, type CoreHost, type Mailbox } from './core-host.js'
+import { CoreBridge } from './core-bridge.js'
+import type { CoreHost } from './core-host.js'
 import type { Attempt, Change, History, Publication, Receipt } from './history.js'
 import type { Manner } from './steps.js'
-
-const UID = new Uint8Array(16)
-const OPTIONS: SessionOptions = {
-  connectTimeoutMs: 10_000,
-  receiveMaximum: WINDOW,
-  bufferedBytes: 1 << 20,
-  topicLevels: 10,
-  topicBytes: 100,
-  publishRetries: 0,
-  makeClientId: () => 'made-up',
-  makeUid: () => UID
-}
-const NOW = 0
-const TAKEN_OVER = new BridgeError('sessionTakenOver', 'another connection')
 
 export interface CoreLinkOptions {
   readonly history: History
@@ -38,25 +21,26 @@ export interface CoreLinkOptions {
 export class CoreLink {
   readonly #options: CoreLinkOptions
   readonly #attempt: Attempt
-  readonly #core = new Session(OPTIONS, NOW)
-  readonly #events: SessionEvent[] = []
-  readonly #work: (() => void)[] = []
+  readonly #bridge: CoreBridge
   readonly #written: OutboundPacket[] = []
   readonly #unanswered = new Map<number, Publication>()
   readonly #requests = new Map<number, readonly Change[]>()
   readonly #unacknowledged: Receipt[] = []
-  #handling = false
-  #mailbox: Mailbox | undefined
-  #over = false
   #accepted = false
   #packetId: number
 
   constructor(options: CoreLinkOptions) {
-    const { history, clientId, clean, before } = options
+    const { history, host, clientId, clean, before } = options
     this.#options = options
     this.#packetId = before === undefined ? 0 : before.#packetId
     if (before !== undefined) history.ending(before.connection, 'takeover')
     this.#attempt = history.connect(clientId, 'mqtt', clean)
+    this.#bridge = new CoreBridge({
+      ...{ host, clientId, clean, before: before?.bridge },
+      write: packet => {
+        if (this.connection.endedAt === undefined) this.#written.push(packet)
+      }
+    })
     this.#send({ cmd: 'connect', protocolVersion: 4, clientId, clean, keepAliveS: 0 })
   }
 
@@ -65,7 +49,11 @@ export class CoreLink {
   }
 
   get usable(): boolean {
-    return this.#accepted && !this.#over && this.connection.ending === undefined
+    return this.#accepted && !this.#bridge.over && this.connection.ending === undefined
+  }
+
+  get bridge(): CoreBridge {
+    return this.#bridge
   }
 
   /** Publications with QoS 1 that nobody has answered. */
@@ -75,7 +63,7 @@ export class CoreLink {
 
   /** Something waits: work of the host, or what the client has not read. */
   get busy(): boolean {
-    return this.#work.length > 0 || this.#written.length > 0
+    return this.#bridge.busy || this.#written.length > 0
   }
 
   publish(topic: string, qos: 0 | 1): void {
@@ -97,14 +85,14 @@ export class CoreLink {
 
   /** The host does the first of what it was asked. */
   proceed(): void {
-    this.#work.shift()?.()
+    this.#bridge.proceed()
   }
 
   /** The client reads the first of what was written. */
   read(): void {
     const packet = this.#written.shift()
     if (packet !== undefined) this.#onPacket(packet)
-    else if (this.#over) this.#options.history.ended(this.connection)
+    else if (this.#bridge.over) this.#options.history.ended(this.connection)
   }
 
   acknowledge(count = Infinity): void {
@@ -114,12 +102,12 @@ export class CoreLink {
   /** From now on what comes is acknowledged as it is read. */
   hurry(): void {
     this.#options.manner = 'at once'
-    this.#give({ type: 'uncongested' })
+    this.#bridge.give({ type: 'uncongested' })
     this.acknowledge()
   }
 
   congest(full: boolean): void {
-    if (this.#accepted) this.#give({ type: full ? 'congested' : 'uncongested' })
+    if (this.#accepted) this.#bridge.give({ type: full ? 'congested' : 'uncongested' })
   }
 
   disconnect(): void {
@@ -130,25 +118,18 @@ export class CoreLink {
   /** The socket goes, with what was written and not read. */
   vanish(): void {
     this.#cut('vanish')
-    this.#give({ type: 'disconnected' })
+    this.#bridge.give({ type: 'disconnected' })
   }
 
   /** The gateway goes, and writes nothing down. */
   kill(): void {
     this.#cut('kill')
-    if (this.#over) return
-    this.#over = true
-    this.#work.length = 0
-    this.#mailbox?.detach(true)
-    this.#leave()
+    this.#bridge.kill()
   }
 
   /** The link to the queue is lost, and made again. */
   lose(): void {
-    if (this.#over || this.#mailbox?.durable !== true) return
-    this.#mailbox.detach(true)
-    this.#give({ type: 'returned' })
-    this.#attach(this.#mailbox)
+    this.#bridge.lose()
   }
 
   #cut(reason: 'vanish' | 'kill'): void {
@@ -158,108 +139,9 @@ export class CoreLink {
     this.#written.length = 0
   }
 
-  // --- the gateway ------------------------------------------------------------------------------------------------
-
-  /** One event at a time. */
-  #give(event: SessionEvent): void {
-    this.#events.push(event)
-    if (this.#handling || this.#over) return
-    this.#handling = true
-    for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift())
-      for (const action of this.#core.handle(next, NOW)) this.#perform(action)
-    this.#handling = false
-  }
-
   #send(packet: InboundPacket): void {
-    this.#give({ type: 'packet', packet })
+    this.#bridge.receive(packet)
   }
-
-  #perform(action: Action): void {
-    switch (action.type) {
-      case 'write':
-        if (this.connection.endedAt === undefined) this.#written.push(action.packet)
-        return
-      case 'settle':
-        return action.delivery.settle?.(action.outcome)
-      case 'open':
-        this.#work.push(() => this.#open())
-        return
-      case 'send':
-        this.#work.push(() => {
-          this.#options.host.publish(action.publication)
-          this.#work.push(() =>
-            this.#give({ type: 'outcome', token: action.token, result: { type: 'accepted' } })
-          )
-        })
-        return
-      case 'subscribe':
-      case 'unsubscribe':
-        this.#work.push(() => this.#answer(action))
-        return
-      case 'close':
-        return this.#close()
-      case 'dropped':
-      case 'warn':
-        return
-      default:
-        return action satisfies never
-    }
-  }
-
-  #open(): void {
-    const { before, host, clientId, clean } = this.#options
-    if (this.#over) return
-    before?.giveWay()
-    const { mailbox, present } = host.open(clientId, clean)
-    this.#mailbox = mailbox
-    this.#give({ type: 'opened', sessionPresent: present })
-    if (present) this.#give({ type: 'restored', inFlight: mailbox.inFlight })
-    this.#attach(mailbox)
-  }
-
-  /** It ends; what the host was asked is done, and nobody hears of it. */
-  giveWay(): void {
-    // one that was never accepted has ended nobody
-    if (!this.#accepted) this.#options.before?.giveWay()
-    this.#give({ type: 'end', error: TAKEN_OVER })
-    while (this.#work.length > 0) this.proceed()
-  }
-
-  #attach(mailbox: Mailbox): void {
-    mailbox.attach(delivery => this.#give({ type: 'delivery', delivery }))
-  }
-
-  #answer(action: Action & { type: 'subscribe' | 'unsubscribe' }): void {
-    if (this.#over) return
-    const filters = this.#mailbox?.filters
-    if (action.type === 'subscribe') for (const { filter, qos } of action.filters) filters?.set(filter, qos)
-    else for (const filter of action.filters) filters?.delete(filter)
-    const codes =
-      action.type === 'subscribe' ? action.filters.map(({ qos }) => qos) : action.filters.map(() => 0)
-    this.#work.push(() => this.#give({ type: 'answered', token: action.token, codes }))
-  }
-
-  #close(): void {
-    if (this.#over) return
-    this.#over = true
-    const { unacknowledged } = this.#core
-    if (this.#mailbox?.durable === true) {
-      this.#mailbox.inFlight = unacknowledged.map(({ id, packetId }) => ({
-        id: id ?? assert.fail('no id'),
-        packetId
-      }))
-      for (const { delivery } of unacknowledged) delivery?.settle?.('failed')
-    }
-    this.#mailbox?.detach(false)
-    this.#leave()
-  }
-
-  #leave(): void {
-    const { host, clientId } = this.#options
-    if (this.#mailbox?.durable === false) host.close(clientId, this.#mailbox)
-  }
-
-  // --- the client -------------------------------------------------------------------------------------------------
 
   #onPacket(packet: OutboundPacket): void {
     const { history } = this.#options
@@ -309,7 +191,7 @@ export class CoreLink {
   }
 
   #acknowledge(receipt: Receipt): void {
-    if (this.#over || receipt.packetId === undefined) return
+    if (this.#bridge.over || receipt.packetId === undefined) return
     receipt.acknowledgedAt = this.#options.history.now()
     receipt.surelyAcknowledgedAt = receipt.acknowledgedAt
     this.#send({ cmd: 'puback', packetId: receipt.packetId })

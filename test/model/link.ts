@@ -23,6 +23,8 @@ export interface Link extends Connected {
   /** its CONNECT is answered */
   readonly opened: Promise<void>
   readonly gone: Promise<void>
+  /** what it waits for, in words; undefined: it has ended */
+  readonly waiting: string | undefined
   publish(publication: Publication, packetId: number): Promise<void>
   subscribe(filters: readonly (readonly [filter: string, qos: 0 | 1])[], packetId: number): Promise<void>
   unsubscribe(filters: readonly string[], packetId: number): Promise<void>
@@ -31,5 +33,4 @@ export interface Link extends Connected {
   disconnect(): Promise<void>
   /** Ends, and leaves no session. */
   remove(): Promise<void>
-  vanish(): void
 }

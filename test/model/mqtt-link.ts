@@ -88,6 +88,10 @@ export class MqttLink implements Link {
     return this.#outstanding.ended
   }
 
+  get waiting(): string | undefined {
+    return this.#ended ? undefined : this.#outstanding.names
+  }
+
   publish(publication: Publication, packetId: number): Promise<void> {
     if (publication.qos === 0) {
       this.#socket.send(bytesOf(publication, undefined, false))
@@ -132,10 +136,6 @@ export class MqttLink implements Link {
   /** A clean session is gone with its connection. */
   remove(): Promise<void> {
     return this.disconnect()
-  }
-
-  vanish(): void {
-    this.cut('vanish')
   }
 
   cut(reason: EndReason): void {

@@ -15,19 +15,29 @@ import type { World } from './world.js'
 
 /** After this long what is left behind is left for good. */
 const PATIENCE_MS = 2000
+/** A run that takes longer hangs. */
+const RUN_MS = 20_000
 
 /** Does the steps; what was wrong, in words. `name`: of this run alone in its world. */
 export async function run(world: World, name: string, steps: readonly Step[]): Promise<History> {
   const scene = new Scene(world, name)
   try {
-    for (const step of steps) await scene.begin(step)
-    await scene.finish()
+    await inTime(scene.play(steps), () => scene.waiting)
   } catch (error) {
     scene.history.fault(error instanceof Error ? (error.stack ?? error.message) : String(error))
   }
   for (const { fields, message } of await world.takeErrors())
     scene.history.fault(`logged: ${message} ${JSON.stringify(fields, shown)}`)
   return scene.history
+}
+
+/** Rejects with what is waited for where it takes too long. */
+async function inTime(played: Promise<void>, waiting: () => string): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`it does not come to its end: ${waiting()}`)), RUN_MS)
+  })
+  await Promise.race([played, late]).finally(() => clearTimeout(timer))
 }
 
 const shown = (_key: string, value: unknown): unknown =>
@@ -45,6 +55,17 @@ class Scene {
     this.#world = world
     const onReceipt = (): void => this.#changes.changed()
     this.#options = { world, history: this.history, prefix, onReceipt }
+  }
+
+  async play(steps: readonly Step[]): Promise<void> {
+    for (const step of steps) await this.begin(step)
+    await this.finish()
+  }
+
+  /** Who waits for what. */
+  get waiting(): string {
+    const waiting = [...this.#actors.values()].filter(actor => actor.waiting !== '')
+    return waiting.map(({ clientId, waiting: what }) => `${clientId} for ${what}`).join('; ')
   }
 
   /** Resolves when the next step may begin. */
