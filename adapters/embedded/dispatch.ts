@@ -80,6 +80,11 @@ export class Dispatch implements Settlement {
     return this.#ready.length > 0 || this.#returned.length > 0 ? 0 : this.#consumers.room
   }
 
+  /** Deliveries that consumers can take, what waits here among them. */
+  get credit(): number {
+    return this.#consumers.room
+  }
+
   /** Delivered and not settled, or come back. */
   get outstanding(): boolean {
     return this.#returned.length > 0 || this.#consumers.holding

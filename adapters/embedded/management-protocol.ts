@@ -3,7 +3,7 @@
 // Rule: both sides read and write with what is here, and nobody else knows a name of it.
 
 import { AmqpError, CONDITIONS, rejectionOf } from '../../plugin/errors.js'
-import type { Address, AmqpValue, Capabilities, LinkError, Message } from '../../plugin/host.js'
+import type { Address, AmqpValue, Capabilities, Message } from '../../plugin/host.js'
 
 /** Sender: requests. Receiver: answers to those of the same connection. */
 export const MANAGEMENT = '$management'
@@ -23,12 +23,6 @@ export const CAPABILITY = {
   /** serves what begins with the address to clients that receive; the same, but that each is accepted by a sender */
   serveReaders: 'mqtt-over-amqp:serve-readers'
 } as const
-
-/** Ends the forwarded link of a client that vanished. */
-export const LINK_LOST: LinkError = {
-  condition: 'mqtt-over-amqp:link-lost',
-  description: 'the client is gone'
-}
 
 export type Operation =
   | 'describe'

@@ -15,6 +15,9 @@ import type { QueueStock } from './queue-stock.js'
 /** What waits for the disk is in memory anyway, as far as senders have credit. */
 const UNCOMMITTED_WINDOWS = 4
 
+/** Entries that are read at once, at least: for consumers that take few at a time. */
+const LEAST_READ = 100
+
 /** When a publication is safe: at once, when its batch is written, or when that is on disk. */
 export type Safe = 'now' | 'written' | 'durable'
 
@@ -99,11 +102,13 @@ export class QueueWindow {
   fill(): void {
     if (!this.#paged || this.#reading || this.#closed || this.#dispatch.idle) return
     const { queueMessages, queueBytes } = this.#limits
-    const { readyCount, readyBytes } = this.#dispatch
-    if (readyCount > queueMessages / 2 || readyBytes > queueBytes / 2) return
+    const { readyCount, readyBytes, credit } = this.#dispatch
+    // as much as they can take soon: thousands of queues may be read at the same time
+    const window = Math.min(queueMessages, Math.max(LEAST_READ, 2 * credit))
+    if (readyCount > window / 2 || readyBytes > queueBytes / 2) return
     // what is newer than `#loaded` and not committed is in memory
     if (this.#loaded >= this.#committed) this.#paged = false
-    else void this.#readOn(queueMessages - readyCount, queueBytes - readyBytes)
+    else void this.#readOn(window - readyCount, queueBytes - readyBytes)
   }
 
   /** Nobody receives: memory keeps the first few, and the store has the rest, up to the newest that is only in memory. */

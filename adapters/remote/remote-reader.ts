@@ -12,14 +12,10 @@ import type {
   Sender,
   ServedReader
 } from '../../plugin/host.js'
-import {
-  LINK_LOST,
-  readAnnouncement,
-  readerAddress,
-  type LinkAnnouncement
-} from '../embedded/management-protocol.js'
+import { readAnnouncement, readerAddress, type LinkAnnouncement } from '../embedded/management-protocol.js'
 import { EmbeddedPrincipal } from '../embedded/users.js'
 import type { ClientSession } from '../rhea/client-session.js'
+import { LINK_LOST } from '../rhea/serving/link-lost.js'
 import type { Forwarded } from './remote-serving.js'
 
 type Handlers = Parameters<ServedReader['accept']>[0]

@@ -15,12 +15,12 @@ import type {
 import {
   type CAPABILITY,
   linkAddress,
-  LINK_LOST,
   readAnnouncement,
   type LinkAnnouncement
 } from '../embedded/management-protocol.js'
 import { EmbeddedPrincipal } from '../embedded/users.js'
 import type { ClientSession } from '../rhea/client-session.js'
+import { LINK_LOST } from '../rhea/serving/link-lost.js'
 
 type Handlers = Parameters<ServedLink['accept']>[0]
 

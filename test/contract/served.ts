@@ -1,10 +1,11 @@
-// A host without link routing as the contract suite meets it: the embedded space behind two processes' worth of served spaces, which
-// know of each other only what they read from it.
+// A space with the plugin's listener beside it as the contract suite meets it: the embedded space behind served spaces, as two processes
+// would have them.
 // Rule: what is served is served by one of them, and what connects, connects to the other: in its process, or as an AMQP client of its
 // listener. A connection is lost by cutting its socket, and has been lost when the listener knows.
 
 import { setImmediate } from 'node:timers/promises'
 import { ConnectionPool } from '../../adapters/rhea/connection-pool.js'
+import type { AmqpListener } from '../../adapters/rhea/listener/listener.js'
 import { ServedSpace } from '../../adapters/rhea/serving/served-space.js'
 import type { AddressSpace, AmqpConnection, Credentials, Principal } from '../../plugin/host.js'
 import { EmbeddedFixture, embedded, LOG } from './embedded.js'
@@ -13,14 +14,12 @@ import type { ContractFixture, ContractHost } from './fixture.js'
 /** `one`: all in one process. `two`: served by another. `listener`: served by another, and users come over the listener. */
 type Layout = 'one' | 'two' | 'listener'
 
-const LISTENER = { host: '127.0.0.1', port: 0 }
-
 class ServedFixture implements ContractFixture {
   readonly patienceMs = 8000
   readonly codec: ContractFixture['codec']
   readonly #owner: EmbeddedFixture
   readonly #layout: Layout
-  readonly #spaces: ServedSpace[] = []
+  readonly #listeners = new Map<ServedSpace, AmqpListener>()
   readonly #pools: ConnectionPool[] = []
   #space: AddressSpace | undefined
 
@@ -69,7 +68,7 @@ class ServedFixture implements ContractFixture {
       throw new TypeError('a connection of this host can be lost')
     }
     const connections = (): number =>
-      this.#spaces.reduce((sum, { listener }) => sum + listener.connections, 0)
+      [...this.#listeners.values()].reduce((sum, listener) => sum + listener.connections, 0)
     const before = connections()
     const overListener = !('abandon' in connection)
     await connection.lose()
@@ -83,7 +82,8 @@ class ServedFixture implements ContractFixture {
 
   async #closeSpaces(): Promise<void> {
     for (const pool of this.#pools.splice(0)) await pool.close()
-    for (const space of this.#spaces.splice(0)) await space.close()
+    for (const listener of this.#listeners.values()) await listener.close()
+    this.#listeners.clear()
   }
 
   async #open(): Promise<AddressSpace> {
@@ -93,17 +93,8 @@ class ServedFixture implements ContractFixture {
   }
 
   async #openOne(): Promise<ServedSpace> {
-    const { embedded } = this.#owner
-    // without link routing of its own
-    const backing = new Proxy(embedded, {
-      get: (target, key) => {
-        if (key === 'serve' || key === 'serveReaders') throw new TypeError('this host serves nothing')
-        const value: unknown = Reflect.get(target, key, target)
-        return typeof value === 'function' ? (value.bind(target) as unknown) : value
-      }
-    })
-    const space = await ServedSpace.open(backing, { listener: LISTENER, log: LOG })
-    this.#spaces.push(space)
+    const space = new ServedSpace(this.#owner.embedded)
+    this.#listeners.set(space, await space.listen({ host: '127.0.0.1', port: 0, log: LOG }))
     return space
   }
 
@@ -130,7 +121,9 @@ class ServedFixture implements ContractFixture {
     }
   }
 
-  #dial({ listener }: ServedSpace, credentials: Credentials): Promise<AmqpConnection> {
+  #dial(space: ServedSpace, credentials: Credentials): Promise<AmqpConnection> {
+    const listener = this.#listeners.get(space)
+    if (!listener) throw new Error('the listener is closed')
     const pool = new ConnectionPool({
       ...{ host: listener.host, port: listener.port, containerId: 'a client', maxSessions: 1 },
       ...{ connectTimeoutMs: 5000, attachTimeoutMs: 8000, idleTimeOutMs: 30_000, idleMs: 1 }
@@ -146,6 +139,6 @@ const host = (name: string, layout: Layout): ContractHost => ({
   make: () => ServedFixture.make(layout)
 })
 
-export const servedHere = host('without link routing, served here', 'one')
-export const servedElsewhere = host('without link routing, served by another process', 'two')
-export const servedToClients = host('without link routing, users over the listener', 'listener')
+export const servedHere = host('listener beside it, served here', 'one')
+export const servedElsewhere = host('listener beside it, served by another process', 'two')
+export const servedToClients = host('listener beside it, users over the listener', 'listener')

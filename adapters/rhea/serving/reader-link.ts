@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto'
 import { AmqpError } from '../../../plugin/errors.js'
 import type { LinkClosed, LinkError, Message, Outcome, Receiver, ServedReader } from '../../../plugin/host.js'
 import type { CoreReceiverOptions, Identity } from '../listener/bridge.js'
-import { closedBy } from './protocol.js'
+import { closedBy } from './link-lost.js'
 import type { OnReader } from './served-readers.js'
 
 type Handlers = Parameters<ServedReader['accept']>[0]

@@ -16,7 +16,7 @@ import type {
   ServedLink
 } from '../../../plugin/host.js'
 import type { Identity } from '../listener/bridge.js'
-import { closedBy } from './protocol.js'
+import { closedBy } from './link-lost.js'
 
 /** A promise: the server, somewhere else, has decided when it resolves. */
 type OnLink = (link: ServedLink) => void | Promise<void>

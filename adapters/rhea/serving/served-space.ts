@@ -1,10 +1,8 @@
-// An address space whose host has no link routing, with what that lacks: served addresses, and a listener for AMQP clients beside the
-// broker, which serves them and passes everything else on.
-// Rule: the host decides who may do what, and who serves: links of users go to it as these users, and one process has a place.
+// An address space with a listener for AMQP clients beside its host: what this process serves is reached without the host, by the plugin
+// here and by clients of the listener; all else, and what other processes serve, is the host's.
+// Rule: the host decides who may do what, and who serves: links of users go to it as these users, and who has lost a place there serves
+// nobody here.
 
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
-import { hostname } from 'node:os'
-import { AmqpError, CONDITIONS } from '../../../plugin/errors.js'
 import type {
   Address,
   AddressSpace,
@@ -14,8 +12,6 @@ import type {
   Closeable,
   Credentials,
   KeyedStore,
-  Logger,
-  Principal,
   Queues,
   Routes,
   ServedLink,
@@ -23,106 +19,65 @@ import type {
   Source,
   SourceOptions
 } from '../../../plugin/host.js'
-import type { CoreService, CoreSpace } from '../listener/bridge.js'
+import { AmqpError, CONDITIONS } from '../../../plugin/errors.js'
+import type { CoreSpace, Identity } from '../listener/bridge.js'
 import { listenAmqp, type AmqpListener, type AmqpListenerOptions } from '../listener/listener.js'
-import { Elsewhere } from './elsewhere.js'
-import { Place } from './place.js'
 import { PortConnection } from './port-connection.js'
-import { placeOf, readersPlaceOf, SERVICE_LOGIN, type Whereabouts } from './protocol.js'
 import { ServedAddresses, type Serving } from './served-addresses.js'
 import { ServedReaders } from './served-readers.js'
-import { ServingConnection, type ServingParts } from './serving-connection.js'
-
-export type Backing = Omit<AddressSpace, 'serve' | 'serveReaders'>
-
-export interface ServedSpaceOptions {
-  readonly listener: Omit<AmqpListenerOptions, 'log'>
-  /** where other processes that share the broker reach the listener; undefined: where it listens, by the name of this machine */
-  readonly announced?: { readonly host: string; readonly port?: number | undefined } | undefined
-  readonly log: Logger
-}
+import { ServingConnection } from './serving-connection.js'
 
 /** How long an answer to ANONYMOUS holds, ms: each login asks whether to offer it. */
 const ANONYMOUS_MS = 30_000
 
-const ANY_ADDRESS: readonly string[] = ['0.0.0.0', '::']
-
 export class ServedSpace implements AddressSpace {
-  readonly #backing: Backing
-  readonly #parts: ServingParts
-  readonly #key: string
-  readonly #logins = new WeakMap<Principal, Credentials>()
+  readonly #host: AddressSpace
   readonly #served = new ServedAddresses()
   readonly #readers = new ServedReaders()
-  #listener: AmqpListener | undefined
-  #whereabouts: Whereabouts | undefined
   #anonymous: { readonly answer: Promise<Authentication>; readonly until: number } | undefined
 
-  private constructor(backing: Backing, log: Logger) {
-    this.#backing = backing
-    this.#key = randomBytes(32).toString('base64url')
-    const containerId = `mqtt-over-amqp-${process.pid}`
-    const elsewhere = new Elsewhere({ space: backing, containerId, ownKey: this.#key, log })
-    this.#parts = { served: this.#served, readers: this.#readers, elsewhere }
-  }
-
-  /** Rejects with the operating system's error where it cannot listen. */
-  static async open(backing: Backing, options: ServedSpaceOptions): Promise<ServedSpace> {
-    const space = new ServedSpace(backing, options.log)
-    const { listener, announced, log } = options
-    const listening = await listenAmqp(space.#core(), { ...listener, log })
-    const { host, port } = listening
-    space.#listener = listening
-    space.#whereabouts = {
-      host: announced?.host ?? (ANY_ADDRESS.includes(host) ? hostname() : host),
-      port: announced?.port ?? port,
-      key: space.#key
-    }
-    return space
+  constructor(host: AddressSpace) {
+    this.#host = host
   }
 
   get name(): string {
-    return this.#backing.name
+    return this.#host.name
   }
   get type(): AddressSpace['type'] {
-    return this.#backing.type
+    return this.#host.type
   }
   get mqtt(): unknown {
-    return this.#backing.mqtt
+    return this.#host.mqtt
   }
   get capabilities(): Capabilities {
-    return this.#backing.capabilities
+    return this.#host.capabilities
   }
   get addresses(): readonly Address[] {
-    return this.#backing.addresses
+    return this.#host.addresses
   }
   get queues(): Queues {
-    return this.#backing.queues
+    return this.#host.queues
   }
   get routes(): Routes {
-    return this.#backing.routes
+    return this.#host.routes
   }
 
-  /** Where AMQP clients reach it. */
-  get listener(): Pick<AmqpListener, 'host' | 'port' | 'connections'> {
-    if (this.#listener === undefined) throw new TypeError('the listener is there when open() has resolved')
-    return this.#listener
+  authenticate(credentials: Credentials): Promise<Authentication> {
+    return this.#host.authenticate(credentials)
   }
 
-  async authenticate(credentials: Credentials): Promise<Authentication> {
-    const answer = await this.#backing.authenticate(credentials)
-    if ('principal' in answer) this.#logins.set(answer.principal, credentials)
-    return answer
-  }
-
-  async connect(as: Principal | 'service'): Promise<AmqpConnection> {
+  async connect(as: Identity): Promise<AmqpConnection> {
     const connection = this.#connection(as)
     await connection.connect()
     return connection
   }
 
   serve(address: string, onLink: (link: ServedLink) => void, onLost?: () => void): Promise<Closeable> {
-    return this.#occupy(placeOf(address), () => this.#served.serve(address, onLink), onLost)
+    return this.#serve(
+      lost => this.#host.serve(address, onLink, lost),
+      () => this.#served.serve(address, onLink),
+      onLost
+    )
   }
 
   serveReaders(
@@ -130,62 +85,62 @@ export class ServedSpace implements AddressSpace {
     onReader: (reader: ServedReader) => void,
     onLost?: () => void
   ): Promise<Closeable> {
-    return this.#occupy(readersPlaceOf(prefix), () => this.#readers.serve(prefix, onReader), onLost)
+    return this.#serve(
+      lost => this.#host.serveReaders(prefix, onReader, lost),
+      () => this.#readers.serve(prefix, onReader),
+      onLost
+    )
   }
 
   source(filter: string, options: SourceOptions): Promise<Source> {
-    return this.#backing.source(filter, options)
+    return this.#host.source(filter, options)
   }
 
   store(name: string): Promise<KeyedStore> {
-    return this.#backing.store(name)
+    return this.#host.store(name)
   }
 
-  /** Ends the connections of AMQP clients, after `deadlineMs` without asking, and those to other processes; the host stays open. */
-  async close(deadlineMs?: number): Promise<void> {
-    await this.#listener?.close(deadlineMs)
-    await this.#parts.elsewhere.close()
+  /** Opens the port for AMQP clients. Rejects with the operating system's error where it cannot listen. */
+  listen(options: AmqpListenerOptions): Promise<AmqpListener> {
+    return listenAmqp(this.#core(), options)
   }
 
-  async #occupy(queue: string, open: () => Serving, onLost: (() => void) | undefined): Promise<Closeable> {
+  /** `far` for clients of other processes, which keeps the place; `near` for those of this one. */
+  async #serve(
+    far: (onLost: () => void) => Promise<Closeable>,
+    near: () => Serving,
+    onLost: (() => void) | undefined
+  ): Promise<Closeable> {
     let phase: 'opening' | 'open' | 'over' = 'opening'
     let serving: Serving | undefined
-    let place: Place | undefined
-    const lost = (): void => {
+    const atHost = await far(() => {
       const told = phase === 'open'
       if (phase === 'over') return
       phase = 'over'
       serving?.orphan()
-      void place?.leave()
       if (told) onLost?.()
-    }
-    const end = async (): Promise<void> => {
-      phase = 'over'
-      await serving?.close()
-      await place?.leave()
-    }
-    place = await Place.take(this.#backing, queue, lost)
+    })
+    if (isOver(phase)) throw new AmqpError(CONDITIONS.connectionForced, 'the host took the place away again')
     try {
-      serving = open()
-      await place.announce(this.#announced())
-      if (isOver(phase))
-        throw new AmqpError(CONDITIONS.connectionForced, 'the host took the place away again')
+      serving = near()
     } catch (error) {
-      await end()
+      phase = 'over'
+      await atHost.close()
       throw error
     }
     phase = 'open'
-    return { close: async () => (isOver(phase) ? undefined : end()) }
+    return {
+      close: async () => {
+        phase = 'over'
+        await serving.close()
+        await atHost.close()
+      }
+    }
   }
 
-  #announced(): Whereabouts {
-    if (this.#whereabouts === undefined) throw new TypeError('nothing is served before open() has resolved')
-    return this.#whereabouts
-  }
-
-  #connection(who: Principal | 'service'): ServingConnection {
-    const login = who === 'service' ? who : this.#logins.get(who)
-    return new ServingConnection(this.#parts, { who, login, connect: () => this.#backing.connect(who) })
+  #connection(who: Identity): ServingConnection {
+    const connect = (): Promise<AmqpConnection> => this.#host.connect(who)
+    return new ServingConnection({ served: this.#served, readers: this.#readers, who, connect })
   }
 
   /** The space as AMQP clients see it. */
@@ -197,25 +152,7 @@ export class ServedSpace implements AddressSpace {
         credentials.mechanism === 'ANONYMOUS'
           ? this.#authenticateAnonymous()
           : this.authenticate(credentials),
-      connect: async principal => new PortConnection(this.#connection(principal)),
-      service: this.#service()
-    }
-  }
-
-  /** The plugin in other processes, which has read the key where it can read alone. */
-  #service(): CoreService {
-    const digest = (text: string | Uint8Array): Buffer => createHash('sha256').update(text).digest()
-    const expected = digest(this.#key)
-    const connect = async (): Promise<never> => {
-      throw new AmqpError(CONDITIONS.unauthorized, 'only what is served here')
-    }
-    return {
-      knows: credentials =>
-        credentials.mechanism === 'PLAIN' &&
-        credentials.username === SERVICE_LOGIN &&
-        timingSafeEqual(digest(credentials.password), expected),
-      connect: async () =>
-        new PortConnection(new ServingConnection(this.#parts, { who: 'service', login: undefined, connect }))
+      connect: async principal => new PortConnection(this.#connection(principal))
     }
   }
 

@@ -1,6 +1,6 @@
-// Links of one identity on a host that has no link routing: those to served addresses go to their server, in this process or in another
-// one; all others go to the host.
-// Rule: a link to a server ends as its client's side ends: a client that vanishes is not taken for one that detaches.
+// Links of one identity: those to an address that this process serves go straight to their server, all others to the host.
+// Rule: a link to a server ends as its client's side ends, wherever the server is: a client that vanished is not taken for one that
+// detached.
 
 import { AmqpError, CONDITIONS } from '../../../plugin/errors.js'
 import type {
@@ -11,48 +11,44 @@ import type {
   Sender,
   SenderOptions
 } from '../../../plugin/host.js'
-import type { ClientSession } from '../client-session.js'
+import { isOwnedAddress } from '../../../plugin/messages/addresses.js'
 import type { Identity } from '../listener/bridge.js'
-import type { Elsewhere, Login } from './elsewhere.js'
-import { hereAddress, isServable, LINK_LOST, readAddress, type Whereabouts } from './protocol.js'
+import { LINK_LOST } from './link-lost.js'
 import type { ServedAddresses } from './served-addresses.js'
 import type { ServedReaders } from './served-readers.js'
 
-export interface ServingParts {
+export interface ServingConnectionOptions {
   readonly served: ServedAddresses
   readonly readers: ServedReaders
-  readonly elsewhere: Elsewhere
-}
-
-export interface ServingOwner {
   readonly who: Identity
-  /** for other processes; undefined: nobody logged in here */
-  readonly login: Login | undefined
-  /** to the host, once. Rejects with AmqpError. */
+  /** to the host. Rejects with AmqpError. */
   readonly connect: () => Promise<AmqpConnection>
 }
 
 /** A link to a server. */
 interface Link {
   /** The connection of the client's side goes, and the link with it. */
-  leave(closed: LinkClosed): void
+  leave(closed: LinkClosed): Promise<void> | undefined
 }
 
 const CLEAN: LinkClosed = { cause: 'clean' }
 const LOST: LinkClosed = { cause: 'lost' }
 
+/** What nobody serves: nodes of the host. */
+const NODES = /^\$mqtt\.(?:(?:to|gw|reply|store|sub|%)\.|.*\.pubrel$)/su
+
+/** True for what somebody may serve. */
+const isServable = (address: string | undefined): address is string =>
+  address !== undefined && isOwnedAddress(address) && !NODES.test(address)
+
 export class ServingConnection implements AmqpConnection {
-  readonly #parts: ServingParts
-  readonly #owner: ServingOwner
+  readonly #options: ServingConnectionOptions
   readonly #links = new Set<Link>()
-  /** to other processes */
-  readonly #sessions = new Map<string, Promise<ClientSession>>()
   #host: Promise<AmqpConnection> | undefined
   #closed = false
 
-  constructor(parts: ServingParts, owner: ServingOwner) {
-    this.#parts = parts
-    this.#owner = owner
+  constructor(options: ServingConnectionOptions) {
+    this.#options = options
   }
 
   /** Connects to the host before the first link asks for it. Rejects with AmqpError. */
@@ -61,31 +57,30 @@ export class ServingConnection implements AmqpConnection {
   }
 
   async openSender(options: SenderOptions): Promise<Sender> {
-    const { address, here } = this.#read(options.address)
-    if (address === undefined || !isServable(address)) return (await this.#connectHost()).openSender(options)
-    const { served, elsewhere } = this.#parts
-    if (served.has(address)) return this.#servedSender(address, options)
-    const servers = here ? [] : await elsewhere.servers(address)
-    return this.#forward(address, servers, session => this.#forwardedSender(session, address, options))
+    this.#assertOpen()
+    const { address } = options
+    if (address !== undefined && this.#options.served.has(address))
+      return this.#servedSender(address, options)
+    const host = await this.#connectHost()
+    return isServable(address) ? this.#farSender(host, options) : host.openSender(options)
   }
 
   async openReceiver(options: ReceiverOptions): Promise<Receiver> {
-    const { address, here } = this.#read(options.address)
-    if (address === undefined || !isServable(address))
-      return (await this.#connectHost()).openReceiver(options)
-    const { readers, elsewhere } = this.#parts
-    if (readers.has(address)) return this.#servedReceiver(address, options)
-    const servers = here ? [] : await elsewhere.serversOfReaders(address)
-    return this.#forward(address, servers, session => this.#forwardedReceiver(session, address, options))
+    this.#assertOpen()
+    const { address } = options
+    if (address !== undefined && this.#options.readers.has(address))
+      return this.#servedReceiver(address, options)
+    const host = await this.#connectHost()
+    return isServable(address) ? this.#farReceiver(host, options) : host.openReceiver(options)
   }
 
   async close(): Promise<void> {
-    await this.#leave(CLEAN)
+    await this.#leave(CLEAN, host => host.close())
   }
 
   /** The client vanished: its servers are told so. */
   async abandon(): Promise<void> {
-    await this.#leave(LOST)
+    await this.#leave(LOST, host => host.close())
   }
 
   /** Vanishes without a word, as when its process dies. */
@@ -96,27 +91,22 @@ export class ServingConnection implements AmqpConnection {
     })
   }
 
-  #read(asked: string | undefined): { readonly address: string | undefined; readonly here: boolean } {
+  #assertOpen(): void {
     if (this.#closed) throw new AmqpError(CONDITIONS.connectionForced, 'the connection is closed')
-    return asked === undefined ? { address: undefined, here: false } : readAddress(asked)
   }
 
-  async #leave(
-    closed: LinkClosed,
-    end: (connection: AmqpConnection) => Promise<void> = connection => connection.close()
-  ): Promise<void> {
+  async #leave(closed: LinkClosed, end: (host: AmqpConnection) => Promise<void>): Promise<void> {
     this.#closed = true
-    for (const link of [...this.#links]) link.leave(closed)
+    const leaving = [...this.#links].map(link => link.leave(closed))
     this.#links.clear()
-    const sessions = [...this.#sessions.values()].map(async opening => (await opening).close())
-    const host = this.#host?.then(end)
-    // what could not be opened has nothing to close
-    await Promise.allSettled([...sessions, host])
+    // what could not be opened, or has gone, has nothing to close
+    const [host] = await Promise.allSettled([this.#host, ...leaving])
+    if (host.status === 'fulfilled' && host.value !== undefined) await end(host.value)
   }
 
   #connectHost(): Promise<AmqpConnection> {
     if (this.#host === undefined) {
-      const connecting = this.#owner.connect()
+      const connecting = this.#options.connect()
       connecting.catch(() => (this.#host = undefined))
       this.#host = connecting
     }
@@ -128,118 +118,86 @@ export class ServingConnection implements AmqpConnection {
       leave: closed => {
         sender.leave(closed)
         if (closed.cause === 'lost') options.onClosed?.(closed)
+        return undefined
       }
     }
+    const { served, who } = this.#options
     const onEnd = (): void => void this.#links.delete(link)
-    const { sender, decided } = this.#parts.served.open(address, options, this.#owner.who, onEnd)
+    const { sender, decided } = served.open(address, options, who, onEnd)
     this.#links.add(link)
     await decided
     return sender
   }
 
   async #servedReceiver(address: string, options: ReceiverOptions): Promise<Receiver> {
-    const link: Link = { leave: closed => receiver.leave(closed) }
+    const link: Link = {
+      leave: closed => {
+        receiver.leave(closed)
+        return undefined
+      }
+    }
+    const { readers, who } = this.#options
     const onEnd = (): void => void this.#links.delete(link)
-    const opened = this.#parts.readers.open(address, options, this.#owner.who, onEnd)
-    const { link: receiver, decided } = opened
+    const { link: receiver, decided } = readers.open(address, options, who, onEnd)
     this.#links.add(link)
     await decided
     return receiver
   }
 
-  /** Tries them one after the other: one may have gone, or not serve any more. */
-  async #forward<T>(
-    address: string,
-    servers: readonly Whereabouts[],
-    open: (session: ClientSession) => Promise<T>
-  ): Promise<T> {
-    for (const server of servers) {
-      try {
-        return await open(await this.#session(server))
-      } catch (error) {
-        if (!isAbsence(error)) throw error
-      }
-    }
-    throw new AmqpError(CONDITIONS.notFound, `nobody serves ${address}`)
-  }
-
-  async #forwardedSender(session: ClientSession, address: string, options: SenderOptions): Promise<Sender> {
-    const link: Link = {
-      leave: ({ cause }) => {
-        if (cause !== 'lost') return // its session ends so
-        void sender.close(LINK_LOST)
-        options.onClosed?.(LOST)
-      }
-    }
-    const onClosed = (closed: LinkClosed): void => {
-      this.#links.delete(link)
-      options.onClosed?.(closed)
-    }
-    const sender = await session.openSender({ ...options, address: hereAddress(address), onClosed })
-    this.#links.add(link)
+  /** To a server in another process. */
+  async #farSender(host: AmqpConnection, options: SenderOptions): Promise<Sender> {
+    const far = this.#far(options.onClosed)
+    const sender = await host.openSender({ ...options, onClosed: far.onClosed })
+    const closing = far.opened(sender)
     return {
       name: sender.name,
       get credit() {
         return sender.credit
       },
       send: (message, onOutcome, sendOptions) => sender.send(message, onOutcome, sendOptions),
-      close: error => {
-        this.#links.delete(link)
-        return sender.close(error)
-      }
+      close: closing
     }
   }
 
-  async #forwardedReceiver(
-    session: ClientSession,
-    address: string,
-    options: ReceiverOptions
-  ): Promise<Receiver> {
-    const link: Link = {
-      leave: ({ cause }) => {
-        if (cause !== 'lost') return
-        void receiver.close(LINK_LOST)
-        options.onClosed?.(LOST)
-      }
-    }
-    const onClosed = (closed: LinkClosed): void => {
-      this.#links.delete(link)
-      options.onClosed?.(closed)
-    }
-    const receiver = await session.openReceiver({ ...options, address: hereAddress(address), onClosed })
-    this.#links.add(link)
+  async #farReceiver(host: AmqpConnection, options: ReceiverOptions): Promise<Receiver> {
+    const far = this.#far(options.onClosed)
+    const receiver = await host.openReceiver({ ...options, onClosed: far.onClosed })
+    const closing = far.opened(receiver)
     return {
       name: receiver.name,
-      address,
+      address: receiver.address,
       addCredit: credit => receiver.addCredit(credit),
       drain: () => receiver.drain(),
-      close: error => {
-        this.#links.delete(link)
-        return receiver.close(error)
+      close: closing
+    }
+  }
+
+  /** Remembers a link while it is open; the close of its connection is a clean one, so that a vanished client is told of here. */
+  #far(onClosed: SenderOptions['onClosed']): {
+    readonly onClosed: (closed: LinkClosed) => void
+    readonly opened: (open: Pick<Sender, 'close'>) => Sender['close']
+  } {
+    let link: Link | undefined
+    const forget = (): void => void (link !== undefined && this.#links.delete(link))
+    return {
+      onClosed: closed => {
+        forget()
+        onClosed?.(closed)
+      },
+      opened: open => {
+        link = {
+          leave: closed => {
+            if (closed.cause !== 'lost') return undefined
+            onClosed?.(closed)
+            return open.close(LINK_LOST)
+          }
+        }
+        this.#links.add(link)
+        return error => {
+          forget()
+          return open.close(error)
+        }
       }
     }
   }
-
-  async #session(server: Whereabouts): Promise<ClientSession> {
-    const { login, who } = this.#owner
-    if (login === undefined) {
-      const name = who === 'service' ? who : who.name
-      throw new AmqpError(CONDITIONS.unauthorized, `${name} has not logged in here`)
-    }
-    const { key } = server
-    let opening = this.#sessions.get(key)
-    if (opening === undefined) {
-      const forget = (): void => void this.#sessions.delete(key)
-      opening = this.#parts.elsewhere.connect(server, login)
-      opening.then(session => void session.ended.then(forget), forget)
-      this.#sessions.set(key, opening)
-    }
-    return opening
-  }
-}
-
-/** The one who was asked is not there, or does not serve the address. */
-function isAbsence(error: unknown): boolean {
-  if (!(error instanceof AmqpError)) return false
-  return error.condition === CONDITIONS.notFound || error.condition === CONDITIONS.connectionForced
 }
