@@ -2,6 +2,7 @@
 // Rule: a client that vanished is lost, one that detached says how; when this side's own connection goes its links are orphaned.
 
 import type { LinkClosed, LinkError, Principal } from '../../plugin/host.js'
+import { closedBy } from '../rhea/serving/link-lost.js'
 import type { Frame, Right } from './link-frames.js'
 import type { LinkWire, WireLink } from './link-wire.js'
 
@@ -80,7 +81,7 @@ export class ServerEnd implements WireLink {
     } else if (frame.type === 'detach') {
       const { error } = frame
       this.#send({ type: 'detached' })
-      this.#end(error === undefined ? { cause: 'clean' } : { cause: 'error', error })
+      this.#end(closedBy(error))
     } else if (!this.#ended) this.#options.onFrame(frame)
   }
 
