@@ -5,7 +5,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { RawClient } from '../mqtt/client.js'
+import { RawClient, type ClientHandlers } from '../mqtt/client.js'
 import { publishPacket } from '../mqtt/packets.js'
 import { anonymousBytes, cpuSeconds, peakRssBytes, rssBytes } from '../proc.js'
 import { settled } from '../scenarios/idle.js'
@@ -74,32 +74,61 @@ async function fill({ mqttPort }: Ports, first: number): Promise<void> {
   await client.end()
 }
 
-/** Resolves when all of the session's messages have come, in order, each once. */
-async function comeBack({ mqttPort }: Ports, session: number, onFirst: () => void): Promise<void> {
-  let next = 0
-  let [finish, fail]: [() => void, (error: Error) => void] = [() => {}, () => {}]
-  const finished = new Promise<void>((resolve, reject) => {
-    finish = resolve
-    fail = reject
-  })
-  const client = await RawClient.connect(
-    mqttPort,
-    clientId(session),
-    {
+/** CONNACK 3: the services are busy with others. */
+const UNAVAILABLE = 'CONNACK 3'
+
+class Session {
+  refused = 0
+  readonly #number: number
+  readonly #onFirst: () => void
+  #next = 0
+  #finish: () => void = () => {}
+  #fail: (error: Error) => void = () => {}
+
+  constructor(number: number, onFirst: () => void) {
+    this.#number = number
+    this.#onFirst = onFirst
+  }
+
+  /** Resolves when all of its messages have come, in order, each once. A client that is refused tries again. */
+  async comeBack({ mqttPort }: Ports): Promise<void> {
+    const finished = new Promise<void>((resolve, reject) => {
+      this.#finish = resolve
+      this.#fail = reject
+    })
+    const client = await this.#connect(mqttPort)
+    if (!client.sessionPresent) throw new Error(`${clientId(this.#number)} was not there`)
+    await finished
+    await client.end()
+  }
+
+  async #connect(port: number): Promise<RawClient> {
+    for (;;) {
+      try {
+        return await RawClient.connect(port, clientId(this.#number), this.#handlers, {
+          chunkBytes: CHUNK_BYTES,
+          clean: false
+        })
+      } catch (error) {
+        if (!(error instanceof Error && error.message === UNAVAILABLE)) throw error
+        this.refused += 1
+      }
+    }
+  }
+
+  get #handlers(): ClientHandlers {
+    return {
       onPublish: ({ bytes, payloadStart }) => {
         const index = bytes.readUInt32BE(payloadStart)
-        if (index !== next) fail(new Error(`session ${session}: message ${index} in place of ${next}`))
-        if (next === 0) onFirst()
-        next += 1
-        if (next === messages) finish()
+        if (index !== this.#next)
+          this.#fail(new Error(`${clientId(this.#number)}: message ${index} in place of ${this.#next}`))
+        if (this.#next === 0) this.#onFirst()
+        this.#next += 1
+        if (this.#next === messages) this.#finish()
       },
-      onLost: error => fail(error ?? new Error(`session ${session} was lost after ${next} messages`))
-    },
-    { chunkBytes: CHUNK_BYTES, clean: false }
-  )
-  if (!client.sessionPresent) throw new Error(`session ${session} was not there`)
-  await finished
-  await client.end()
+      onLost: error => this.#fail(error ?? new Error(`${clientId(this.#number)} was lost at ${this.#next}`))
+    }
+  }
 }
 
 try {
@@ -124,13 +153,16 @@ try {
   const sampling = setInterval(() => (most = Math.max(most, anonymousBytes(server.pid))), SAMPLE_MS)
   const [from, cpuFrom] = [performance.now(), cpuSeconds(server.pid)]
   const firsts: number[] = []
-  const backs = Array.from({ length: sessions }, (_, session) =>
-    comeBack(server.ready, session, () => firsts.push(performance.now() - from))
+  const clients = Array.from(
+    { length: sessions },
+    (_, number) => new Session(number, () => firsts.push(performance.now() - from))
   )
-  await Promise.all(backs)
+  await Promise.all(clients.map(client => client.comeBack(server.ready)))
   const allMs = performance.now() - from
   clearInterval(sampling)
   const copyUs = ((cpuSeconds(server.pid) - cpuFrom) / all) * 1e6
+  const refused = clients.reduce((sum, client) => sum + client.refused, 0)
+  console.log(`refused as unavailable, and tried again: ${refused}`)
   console.log(
     `first message after ${ms(firsts[0] ?? 0)}; ${ms(firsts.at(-1) ?? 0)} until each client had its first`
   )

@@ -80,7 +80,10 @@ export class RawClient {
     const connack = self.#answer(CONNACK)
     socket.write(connectPacket(clientId, clean))
     const [flags, code] = await connack
-    if (code !== 0) throw new Error(`CONNACK ${code}`)
+    if (code !== 0) {
+      self.destroy()
+      throw new Error(`CONNACK ${code}`)
+    }
     self.#sessionPresent = flags === 1
     return self
   }
