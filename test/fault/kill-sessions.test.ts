@@ -133,6 +133,6 @@ describeKills(APART, kills => {
 })
 
 describeKills(TOGETHER, kills => {
-  for (const { name, random } of rounds(21, 0.5))
+  for (const { name, random } of rounds(21, 0.4))
     it(`keeps them when the gateway with the active service is killed (${name})`, () => kills.service(random))
 })
