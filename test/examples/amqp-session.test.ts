@@ -1,104 +1,51 @@
-// The examples for pure AMQP clients, in JavaScript and in Python, as the page docs/amqp-clients.md has them run.
-// Rule: both do the same, word for word, so one scene is for both.
+// The examples for pure AMQP clients on the embedded host, and on a listener beside a host: the services are in its process, or in another.
 
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
-
+import type { AmqpListener } from '../../adapters/rhea/listener/listener.js'
+import { ServedSpace } from '../../adapters/rhea/serving/served-space.js'
+import { RunningGateway } from '../fixtures/gateway.js'
 import { RunningProgram } from '../fixtures/program.js'
-import { MqttJsClient } from '../interop/clients/mqtt-js.js'
-import { need, PYTHON } from '../interop/tools.js'
+import { describeExamples, type SceneServer } from './session-scene.js'
 
-const example = (name: string): string => fileURLToPath(new URL(`../../examples/${name}`, import.meta.url))
+/** `elsewhere`: the listener is of another process than the services. */
+class Beside implements SceneServer {
+  readonly #elsewhere: boolean
+  #gateway: RunningGateway | undefined
+  #listener: AmqpListener | undefined
 
-interface Ended {
-  readonly code: number | null
-  /** JSON of each line */
-  readonly lines: readonly unknown[]
-  readonly errors: string
-}
+  constructor(elsewhere: boolean) {
+    this.#elsewhere = elsewhere
+  }
 
-function describeExample(name: string, command: readonly [string, string], id: string): void {
-  describe(`the example ${name}`, () => {
-    const server = new RunningProgram()
+  get amqpPort(): number {
+    return this.#listener?.port ?? assert.fail('not started')
+  }
+  get mqttPort(): number {
+    return this.#gateway?.port ?? assert.fail('not started')
+  }
 
-    const run = (...args: readonly string[]): Promise<Ended> => {
-      const [program, script] = command
-      const child = spawn(program, [script, ...args], {
-        env: { ...process.env, AMQP_URL: `amqp://127.0.0.1:${server.amqpPort}` },
-        stdio: ['ignore', 'pipe', 'pipe']
-      })
-      let output = ''
-      let errors = ''
-      child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text))
-      child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text))
-      return new Promise(resolve =>
-        child.once('close', code => {
-          const lines = output.split('\n').filter(line => line !== '')
-          resolve({ code, lines: lines.map(line => JSON.parse(line) as unknown), errors })
-        })
-      )
-    }
-    const succeed = async (...args: readonly string[]): Promise<readonly unknown[]> => {
-      const { code, lines, errors } = await run(...args)
-      assert.equal(code, 0, errors)
-      return lines
-    }
-    const publish = async (
-      ...entries: readonly (readonly [topic: string, payload: string, retain: boolean])[]
-    ) => {
-      const publisher = await MqttJsClient.connect(server.mqttPort)
-      for (const [topic, payload, retain] of entries) await publisher.publish(topic, payload, 1, { retain })
-      await publisher.end()
-    }
-    const copy = (topic: string, payload: string, retained = false) => ({ topic, payload, qos: 1, retained })
+  async start(): Promise<void> {
+    let served: ServedSpace | undefined
+    const gateway = await RunningGateway.start({ wrap: space => (served = new ServedSpace(space)) })
+    this.#gateway = gateway
+    const beside = this.#elsewhere || served === undefined ? new ServedSpace(gateway.space) : served
+    this.#listener = await beside.listen({ host: '127.0.0.1', port: 0, log: gateway.host.log })
+  }
 
-    if (command[0] === PYTHON) before(need('proton'))
-    before(() => server.start())
-    after(() => server.end())
-
-    it('makes a session when it lists it, and finds it then', async () => {
-      assert.deepEqual(await succeed('list', id), [{ present: false, filters: {} }])
-      assert.deepEqual(await succeed('list', id), [{ present: true, filters: {} }])
-    })
-
-    it('gets what is retained first, then what is published, also while it is away', async () => {
-      await publish(['home/kitchen', '21', true], ['home/hall', '17', true], ['home/hall', '', true])
-      assert.deepEqual(await succeed('subscribe', id, 'home/#'), [])
-      assert.deepEqual(await succeed('receive', id, '1'), [copy('home/kitchen', '21', true)])
-      await publish(['home/garden', '9', false], ['home/kitchen', '22', true])
-      assert.deepEqual(await succeed('list', id), [{ present: true, filters: { 'home/#': 1 } }])
-      assert.deepEqual(await succeed('receive', id, '1'), [copy('home/garden', '9')])
-      assert.deepEqual(await succeed('receive', id, '1'), [copy('home/kitchen', '22')])
-    })
-
-    it('reads the retained message of a topic as often as it likes', async () => {
-      for (let times = 0; times < 2; times++)
-        assert.deepEqual(await succeed('retained', 'home/kitchen'), [copy('home/kitchen', '22', true)])
-      assert.deepEqual(await succeed('retained', 'home/hall'), [])
-    })
-
-    it('says what was wrong with a request, and fails', async () => {
-      const { code, errors } = await run('subscribe', id, 'a/#/b')
-      assert.equal(code, 1)
-      assert.match(errors, /amqp:precondition-failed.*"a\/#\/b" is no valid topic filter/)
-    })
-
-    it('gives up a subscription, and then the session', async () => {
-      await succeed('unsubscribe', id, 'home/#')
-      await publish(['home/garden', 'nobody gets this', false])
-      assert.deepEqual(await succeed('list', id), [{ present: true, filters: {} }])
-      assert.deepEqual(await succeed('receive', id), [])
-      await succeed('close', id)
-      const { code, errors } = await run('receive', id)
-      assert.equal(code, 1)
-      assert.match(errors, /amqp:not-found/)
-    })
-  })
+  async end(): Promise<void> {
+    await this.#listener?.close()
+    await this.#gateway?.stop()
+  }
 }
 
 describe('examples: a session of a pure AMQP client', () => {
-  const script = example('amqp-session.mjs')
-  describeExample('in JavaScript', [process.execPath, script], 'log/ger')
-  describeExample('in Python', [PYTHON, example('amqp-session.py')], 'größer')
+  describeExamples(() => new RunningProgram())
+})
+
+describe('examples: a session of a pure AMQP client of a listener beside the host', () => {
+  describeExamples(() => new Beside(false))
+})
+
+describe('examples: a session of a pure AMQP client of a listener beside the host, in another process than the services', () => {
+  describeExamples(() => new Beside(true))
 })
