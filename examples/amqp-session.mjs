@@ -54,7 +54,10 @@ async function request(connection, clientId, message) {
 async function consume(connection, address, { credit, silenceMs, take }) {
   const receiver = connection.open_receiver({ source: { address }, credit_window: 0, autoaccept: false })
   await new Promise((resolve, reject) => {
-    const silence = silenceMs === undefined ? undefined : setTimeout(resolve, silenceMs)
+    let silence
+    receiver.once('receiver_open', () => {
+      if (silenceMs !== undefined) silence = setTimeout(resolve, silenceMs)
+    })
     receiver.on('message', ({ message, delivery }) => {
       silence?.refresh()
       const enough = take(message)
