@@ -150,12 +150,12 @@ export class AmqpLink implements Link {
     const { history, clientId, clean } = this.#options
     await this.#client.attachControl()
     if (clean) {
-      if (!(await this.#well('CLOSE', this.#client.close()))) return
+      if (!(await this.#well('CLOSE', this.#client.close()))) return this.#end()
       history.accepted(this.#attempt, false)
       history.ended(this.connection)
       this.#attempt = history.connect(clientId, 'amqp', false)
     }
-    if (!(await this.#well('LIST', this.#client.list()))) return
+    if (!(await this.#well('LIST', this.#client.list()))) return this.#end()
     this.#onListed(await this.#client.at(0))
     const receiver = await this.#amqp.openReceiver({
       ...{ address: publishAddress(clientId), window: WINDOW, exclusive: true },

@@ -115,19 +115,16 @@ export class World {
 
   /** The port of a gateway, when it runs, and where its clients are known. */
   async gateway(index: 0 | 1): Promise<{ readonly port: number; readonly connected: Company }> {
-    await this.#steady()
-    const gateway = this.#gateways[index]
+    const gateway = await this.#steady(() => this.#gateways[index])
     const running = await gateway.running
-    await this.#steady()
     // killed while it started: another one has its place
-    if (gateway !== this.#gateways[index]) return this.gateway(index)
+    if (gateway !== (await this.#steady(() => this.#gateways[index]))) return this.gateway(index)
     return { port: running.port, connected: gateway.connected }
   }
 
   /** The host, when it runs, and where its clients are known. */
   async host(): Promise<{ readonly space: EmbeddedSpace; readonly connected: Company }> {
-    await this.#steady()
-    return { space: this.#space, connected: this.#atHost }
+    return this.#steady(() => ({ space: this.#space, connected: this.#atHost }))
   }
 
   /** The gateway is gone, and another one starts in its place. */
@@ -191,11 +188,12 @@ export class World {
     await rm(this.#root, { recursive: true, force: true })
   }
 
-  /** Resolves when nothing is down, and whoever goes on at once finds it so. */
-  async #steady(): Promise<void> {
-    for (let down; down !== this.#down;) {
-      down = this.#down
+  /** What is there when nothing is down. */
+  async #steady<T>(look: () => T): Promise<T> {
+    for (;;) {
+      const down = this.#down
       await down
+      if (down === this.#down) return look()
     }
   }
 
