@@ -18,7 +18,8 @@ export interface Receipt {
   readonly payload: string
   readonly dup: boolean
   readonly retained: boolean
-  readonly link: DurableLink
+  /** the connection that it came over */
+  readonly link: object
   /** Surroundings.epoch */
   readonly epoch: number
   /** the server has read its PUBACK for sure, in this epoch, when nothing was broken */

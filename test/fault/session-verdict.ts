@@ -30,15 +30,18 @@ const labelOf = (payload: string): Label => {
   return { publisher, index: Number(index) }
 }
 
+/** What is looked at of a client. */
+export type Judged = Pick<Roamer, 'clientId' | 'filters' | 'receipts' | 'spans'>
+
 export class SessionVerdict {
-  readonly #roamer: Roamer
+  readonly #roamer: Judged
   /** of retained messages: the highest number that came, by who set them */
   readonly #highest = new Map<string, number>()
   readonly #came = new Set<string>()
   /** what came last to each topic with a retained message; empty: its removal */
   readonly last = new Map<string, string>()
 
-  constructor(roamer: Roamer) {
+  constructor(roamer: Judged) {
     this.#roamer = roamer
   }
 
