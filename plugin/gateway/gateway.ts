@@ -4,7 +4,7 @@
 import type { Socket } from 'node:net'
 import type { Config } from '../config.js'
 import { BridgeError } from '../errors.js'
-import type { Address, AddressSpace, Logger } from '../host.js'
+import type { Address, AddressSpace, Counter, Logger } from '../host.js'
 import type { SpaceMetrics } from '../metrics.js'
 import { Bridge } from './bridge.js'
 import { ClientOptions } from './client-options.js'
@@ -72,8 +72,8 @@ export class Gateway {
         outbound: metrics.countersByQos('mqtt_publications_outbound_total'),
         dropped: metrics.countersByQos('mqtt_publications_dropped_total'),
         rejected: metrics.countersByQos('mqtt_publications_rejected_total'),
-        connects: (protocol, outcome) => metrics.counter('mqtt_connects_total', { protocol, outcome }),
-        disconnects: reason => metrics.counter('mqtt_disconnects_total', { reason })
+        connects: kept((protocol, outcome) => metrics.counter('mqtt_connects_total', { protocol, outcome })),
+        disconnects: kept(reason => metrics.counter('mqtt_disconnects_total', { reason }))
       }
     }
     this.#crowd = new Crowd(log, metrics.counter('mqtt_connections_refused_total'))
@@ -185,6 +185,19 @@ export class Gateway {
     this.#bridges.add(bridge)
     this.#sockets.add(socket)
     socket.once('close', () => this.#sockets.delete(socket))
+  }
+}
+
+/** Each counter is looked up once. */
+function kept<Labels extends readonly string[]>(
+  lookUp: (...labels: Labels) => Counter
+): (...labels: Labels) => Counter {
+  const counters = new Map<string, Counter>()
+  return (...labels) => {
+    const key = labels.join(' ')
+    let counter = counters.get(key)
+    if (counter === undefined) counters.set(key, (counter = lookUp(...labels)))
+    return counter
   }
 }
 

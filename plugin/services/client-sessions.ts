@@ -22,8 +22,8 @@ export interface ClientSession {
   holder: Holder
   /** the connection whose LIST made the session */
   readonly madeBy: string | undefined
-  /** filters whose retained messages the session's queue does not have yet, not all of them */
-  readonly owed: Set<string>
+  /** of a durable session: filters whose retained messages its queue does not have yet, not all of them */
+  readonly owed?: Set<string>
   /** since when nobody has received from its queue, ms since 1970; undefined: somebody may */
   leftAt?: number | undefined
   /** of an inbox session: the link of its gateway */
@@ -93,7 +93,9 @@ export class ClientSessions {
 
   /** Sessions whose queues do not have all the retained messages that were asked for. */
   get owing(): readonly (readonly [clientId: string, filters: ReadonlySet<string>])[] {
-    return [...this.#sessions].flatMap(([clientId, { owed }]) => (owed.size > 0 ? [[clientId, owed]] : []))
+    return [...this.#sessions].flatMap(([clientId, { owed }]) =>
+      owed !== undefined && owed.size > 0 ? [[clientId, owed]] : []
+    )
   }
 
   get durableCount(): number {
@@ -108,8 +110,8 @@ export class ClientSessions {
 
   /** A session that dies with its connection: nothing is made for it. */
   openInbox(clientId: string, holder: Holder, link: ServedLink): void {
-    const [filters, owed] = [new Map<string, Qos>(), new Set<string>()]
-    this.#sessions.set(clientId, { delivery: 'inbox', filters, owed, holder, madeBy: undefined, link })
+    const filters = new Map<string, Qos>()
+    this.#sessions.set(clientId, { delivery: 'inbox', filters, holder, madeBy: undefined, link })
   }
 
   /** A durable session with its queue; one that is there stays as it is, but for who has it. */
@@ -187,8 +189,8 @@ export class ClientSessions {
     const queue = this.#spelling.publish(clientId)
     const routed = [...filters].map(async ([filter, qos]) => {
       if (session.delivery === 'queue') {
-        if (owed) session.owed.add(filter)
-        await this.#records.putFilter(clientId, filter, qos, session.owed.has(filter))
+        if (owed) session.owed?.add(filter)
+        await this.#records.putFilter(clientId, filter, qos, session.owed?.has(filter) === true)
         await this.#space.routes.add({ filter, queue })
       }
       session.filters.set(filter, qos)
@@ -206,7 +208,7 @@ export class ClientSessions {
         await this.#records.deleteFilter(clientId, filter)
       }
       session.filters.delete(filter)
-      session.owed.delete(filter)
+      session.owed?.delete(filter)
     }
   }
 
@@ -214,7 +216,7 @@ export class ClientSessions {
   async filled(clientId: string, session: ClientSession, filters: Iterable<string>): Promise<void> {
     const done = [...filters].map(async filter => {
       const qos = session.filters.get(filter)
-      if (qos === undefined || !session.owed.delete(filter)) return
+      if (qos === undefined || session.owed?.delete(filter) !== true) return
       await this.#records.putFilter(clientId, filter, qos, false)
     })
     await Promise.all(done)

@@ -5,7 +5,8 @@ import { isWildcard } from '../mqtt/topic.js'
 import { TopicTree } from '../mqtt/topic-tree.js'
 
 export class ReplayPlan {
-  readonly #tree = new TopicTree<true>()
+  /** once a topic is asked for that is no filter */
+  #tree: TopicTree<true> | undefined
   readonly #filters: Set<string>
   /** read on their own */
   readonly topics: readonly string[]
@@ -14,7 +15,6 @@ export class ReplayPlan {
 
   constructor(filters: Iterable<string>) {
     this.#filters = new Set(filters)
-    for (const filter of this.#filters) this.#tree.add(filter, true)
     const wildcards = [...this.#filters].filter(isWildcard)
     this.prefixes = shortest(wildcards.map(prefixOf))
     const parents = wildcards.map(parentOf).filter(each => each !== undefined)
@@ -27,14 +27,22 @@ export class ReplayPlan {
   }
 
   matches(topic: string): boolean {
+    if (this.#filters.has(topic)) return true
     let matched = false
+    this.#tree ??= this.#plant()
     this.#tree.match(topic, () => (matched = true))
     return matched
   }
 
   /** What this filter alone asks for is not wanted any more. */
   leave(filter: string): void {
-    if (this.#filters.delete(filter)) this.#tree.remove(filter, true)
+    if (this.#filters.delete(filter)) this.#tree?.remove(filter, true)
+  }
+
+  #plant(): TopicTree<true> {
+    const tree = new TopicTree<true>()
+    for (const filter of this.#filters) tree.add(filter, true)
+    return tree
   }
 }
 

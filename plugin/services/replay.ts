@@ -51,7 +51,8 @@ export class Replay {
   readonly target: ReplayTarget
   readonly #sources: ReplaySources
   #sender: PacedSender | undefined
-  #changed = new Set<string>()
+  /** of a copying into a queue: topics that have changed since it was asked last */
+  #changed: Set<string> | undefined
   #aborted: ReplayAborted | undefined
 
   constructor(sources: ReplaySources, plan: ReplayPlan, target: ReplayTarget) {
@@ -91,7 +92,8 @@ export class Replay {
   /** Copies into a queue: while they are read, it is known what changes. */
   async #fill(sender: PacedSender): Promise<void> {
     const unwatch = this.#sources.messages.watch(topic => {
-      if (this.#changed.size <= MAX_CHANGED && this.plan.matches(topic)) this.#changed.add(topic)
+      const changed = this.#changed
+      if (changed !== undefined && changed.size <= MAX_CHANGED && this.plan.matches(topic)) changed.add(topic)
     })
     try {
       await this.#copyAll(sender)
@@ -124,10 +126,11 @@ export class Replay {
 
   /** Sends some copies; for a queue again and again, until the last message of each of their topics is the newest. */
   async #part<T>(sender: PacedSender, send: () => Promise<T>): Promise<T> {
+    if (this.target.marker !== undefined) return send()
     for (;;) {
       this.#changed = new Set()
       const sent = await send()
-      if (this.target.marker !== undefined || (await this.#renew(sender))) return sent
+      if (await this.#renew(sender)) return sent
     }
   }
 
@@ -157,7 +160,7 @@ export class Replay {
   /** undefined: too much. */
   #takeChanged(): ReadonlySet<string> | undefined {
     this.#goOn()
-    const changed = this.#changed
+    const changed = this.#changed ?? new Set()
     this.#changed = new Set()
     return changed.size > MAX_CHANGED ? undefined : changed
   }
@@ -169,7 +172,7 @@ export class Replay {
     const record = await this.#sources.messages.get(topic)
     this.#goOn()
     // changed since then: what came live is the newest, or it is sent after the next marker
-    if (this.#changed.has(topic)) return
+    if (this.#isStale(topic)) return
     if (record !== undefined) this.#send(sender, record)
     else if (again) sender.send(retainedRemoval(topic, randomBytes(UID_BYTES)))
   }
@@ -181,19 +184,23 @@ export class Replay {
     from: Place,
     isOver: () => boolean
   ): Promise<Place | undefined> {
-    const wanted = (topic: string): boolean => this.plan.matches(topic) && !this.#changed.has(topic)
+    const wanted = (topic: string): boolean => this.plan.matches(topic) && !this.#isStale(topic)
     let place = from
     for await (const [topic, record] of this.#sources.messages.entries(prefix, from.after, wanted)) {
       this.#goOn()
       if (wanted(topic)) {
         if (!(await sender.ready(STALL_MS))) return place
         // what was read may have changed while it waited
-        if (!this.#changed.has(topic)) this.#send(sender, record)
+        if (!this.#isStale(topic)) this.#send(sender, record)
       }
       place = { after: topic }
       if (isOver()) return place
     }
     return undefined
+  }
+
+  #isStale(topic: string): boolean {
+    return this.#changed?.has(topic) === true
   }
 
   #send(sender: PacedSender, record: Message): void {

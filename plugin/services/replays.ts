@@ -39,7 +39,7 @@ interface Running {
 
 export class Replays {
   readonly #options: ReplaysOptions
-  readonly #running = new Map<string, Set<Running>>()
+  readonly #running = new Map<string, Running[]>()
   readonly #ends = new Set<Promise<void>>()
 
   constructor(options: ReplaysOptions) {
@@ -48,7 +48,7 @@ export class Replays {
 
   /** Throws AmqpError where the client may have no more of them. */
   check(clientId: string): void {
-    if ((this.#running.get(clientId)?.size ?? 0) >= MAX_PER_CLIENT) {
+    if ((this.#running.get(clientId)?.length ?? 0) >= MAX_PER_CLIENT) {
       throw new AmqpError(
         CONDITIONS.resourceLimit,
         `client ${clientId} has ${MAX_PER_CLIENT} replays of retained messages under way: receive them first`
@@ -70,12 +70,12 @@ export class Replays {
       over: false,
       wake: undefined
     }
-    const all = this.#running.get(clientId) ?? new Set()
-    this.#running.set(clientId, all.add(running))
+    const all = this.#running.get(clientId)
+    if (all === undefined) this.#running.set(clientId, [running])
+    else all.push(running)
     const end = this.#run(clientId, running).finally(() => {
       this.#ends.delete(end)
-      all.delete(running)
-      if (all.size === 0 && this.#running.get(clientId) === all) this.#running.delete(clientId)
+      this.#forget(clientId, running)
     })
     this.#ends.add(end)
   }
@@ -94,7 +94,7 @@ export class Replays {
 
   /** Copies for this filter are on their way to the session's queue. */
   isFilling(clientId: string, filter: string): boolean {
-    const all = [...(this.#running.get(clientId) ?? [])]
+    const all = this.#running.get(clientId) ?? []
     return all.some(
       ({ replay, over }) => !over && replay.target.marker === undefined && replay.plan.filters.has(filter)
     )
@@ -110,6 +110,12 @@ export class Replays {
   async close(): Promise<void> {
     for (const clientId of this.#running.keys()) this.end(clientId, true)
     await Promise.all(this.#ends)
+  }
+
+  #forget(clientId: string, running: Running): void {
+    const left = this.#running.get(clientId)?.filter(each => each !== running) ?? []
+    if (left.length === 0) this.#running.delete(clientId)
+    else this.#running.set(clientId, left)
   }
 
   async #run(clientId: string, running: Running): Promise<void> {

@@ -5,9 +5,15 @@
 import type { KeyedStore, Logger, Message } from '../host.js'
 import { isExpired, isRetainedRecord, RETAINED_STORE, type RetainedUpdate } from '../messages/retained.js'
 import type { DamagedRecords } from './damaged-records.js'
+import { KnownTopics } from './known-topics.js'
 
 /** Records that are cleared away at once, before whoever finds them waits. */
 const MAX_CLEARING = 100
+
+/** What there is where no topic is. */
+const NONE: AsyncIterable<never> = {
+  [Symbol.asyncIterator]: () => ({ next: () => Promise.resolve({ done: true, value: undefined }) })
+}
 
 export interface RetainedMessagesOptions {
   readonly store: KeyedStore
@@ -24,6 +30,7 @@ export class RetainedMessages {
   /** what is looked at again, to be removed */
   readonly #clearing = new Set<string>()
   readonly #watchers = new Set<(topic: string) => void>()
+  readonly #known = new KnownTopics()
 
   constructor(options: RetainedMessagesOptions) {
     this.#options = options
@@ -33,6 +40,7 @@ export class RetainedMessages {
   async apply({ topic, record }: RetainedUpdate): Promise<void> {
     const { store } = this.#options
     this.#clearing.delete(topic)
+    if (record !== undefined) this.#known.add(topic)
     this.#writing.set(topic, (this.#writing.get(topic) ?? 0) + 1)
     try {
       await (record === undefined ? store.delete(topic) : store.put(topic, record))
@@ -51,6 +59,7 @@ export class RetainedMessages {
   }
 
   async get(topic: string): Promise<Message | undefined> {
+    if (!this.#known.mayHave(topic)) return undefined
     const record = await this.#options.store.get(topic)
     if (record === undefined || this.#judge(topic, record) === 'good') return record
     void this.#clearAway(topic)
@@ -58,11 +67,32 @@ export class RetainedMessages {
   }
 
   /** Topics that begin with `prefix` and come after `after`, in the order of their UTF-8 bytes; what is not `wanted` is as it is found. */
-  async *entries(
+  entries(
     prefix: string,
     after?: string,
     wanted: (topic: string) => boolean = () => true
-  ): AsyncGenerator<readonly [topic: string, record: Message], void> {
+  ): AsyncIterable<readonly [topic: string, record: Message]> {
+    return this.#known.mayHaveBelow(prefix) ? this.#stored(prefix, after, wanted) : NONE
+  }
+
+  /**
+   * All topics that come after `after`, looked at. When one from the first topic on, or what went on where that was left, has come to its
+   * end, it is known which topics there are.
+   */
+  async *survey(after: string | undefined): AsyncIterable<string> {
+    if (after === undefined) this.#known.begin(this.#writing.keys())
+    for await (const [topic] of this.#stored('', after, () => true)) {
+      this.#known.add(topic)
+      yield topic
+    }
+    this.#known.complete()
+  }
+
+  async *#stored(
+    prefix: string,
+    after: string | undefined,
+    wanted: (topic: string) => boolean
+  ): AsyncIterable<readonly [topic: string, record: Message]> {
     for await (const [topic, record] of this.#options.store.entries(prefix, after)) {
       if (!wanted(topic) || this.#judge(topic, record) === 'good') yield [topic, record]
       else {

@@ -1,5 +1,5 @@
-// What has expired goes from the store of retained messages, met or not.
-// Rule: all of it is looked at now and then, a few at a time, and nothing waits for that.
+// What has expired goes from the store of retained messages, met or not, and it is found out which topics there are.
+// Rule: all of it is looked at when the service has started, and now and then, a few at a time, and nothing waits for that.
 
 import type { Logger } from '../host.js'
 import type { RetainedMessages } from './retained-messages.js'
@@ -11,20 +11,20 @@ const PART = 1000
 const PAUSE_MS = 50
 
 export class RetainedSweep {
-  readonly #messages: Pick<RetainedMessages, 'entries'>
+  readonly #messages: Pick<RetainedMessages, 'survey'>
   readonly #log: Logger
   #timer: NodeJS.Timeout | undefined
   #looking: Promise<void> = Promise.resolve()
   #stopped = false
 
-  constructor(messages: Pick<RetainedMessages, 'entries'>, log: Logger) {
+  constructor(messages: Pick<RetainedMessages, 'survey'>, log: Logger) {
     this.#messages = messages
     this.#log = log
   }
 
   /** Sweeps from now on. */
   start(): void {
-    this.#later(SWEEP_MS, undefined)
+    this.#later(PAUSE_MS, undefined)
   }
 
   async stop(): Promise<void> {
@@ -37,7 +37,7 @@ export class RetainedSweep {
   async part(after: string | undefined): Promise<string | undefined> {
     let last: string | undefined
     let count = 0
-    for await (const [topic] of this.#messages.entries('', after)) {
+    for await (const topic of this.#messages.survey(after)) {
       last = topic
       if (++count === PART) return last
     }

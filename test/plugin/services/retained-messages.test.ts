@@ -105,6 +105,61 @@ describe('retained messages in the store', () => {
     assert.deepEqual(await scene.topics(), ['before', 'meanwhile'])
   })
 
+  it('are not looked for in the store where a survey to its end did not see them', async () => {
+    const { messages, store } = scene
+    const read: string[] = []
+    store.onRead = async key => void read.push(key)
+    await messages.apply(scene.update('a/b', '1'))
+    for (const topic of ['a/b', 'x']) await messages.get(topic)
+    assert.deepEqual(read.splice(0), ['a/b', 'x'])
+    let part: string | undefined
+    for await (part of messages.survey(undefined)) break
+    await messages.get('x')
+    assert.deepEqual(read.splice(0), ['x'])
+    for await (const topic of messages.survey(part)) assert.fail(topic)
+    assert.equal(await messages.get('x'), undefined)
+    assert.ok(await messages.get('a/b'))
+    assert.deepEqual(read.splice(0), ['a/b'])
+    assert.deepEqual(
+      [await scene.topics('a/'), await scene.topics('x/'), await scene.topics()],
+      [['a/b'], [], ['a/b']]
+    )
+  })
+
+  it('are there whose writes were under way when a survey began, or came in the middle of it', async () => {
+    const { messages, store } = scene
+    for (const topic of ['b', 'c']) await messages.apply(scene.update(topic, '1'))
+    let release: (() => void) | undefined
+    store.onWrite = () => new Promise(resolve => (release = resolve))
+    const before = messages.apply(scene.update('under way', '1'))
+    store.onWrite = () => Promise.resolve()
+    let during: Promise<void> | undefined
+    for await (const topic of messages.survey(undefined))
+      if (topic === 'b') during = messages.apply(scene.update('a', '1'))
+    release?.()
+    await Promise.all([before, during])
+    await messages.apply(scene.update('after', '1'))
+    for (const topic of ['a', 'b', 'c', 'under way', 'after']) assert.ok(await messages.get(topic), topic)
+    assert.deepEqual(await scene.topics(), ['a', 'after', 'b', 'c', 'under way'])
+  })
+
+  it('are looked for in the store as before after a survey that failed', async () => {
+    const { messages, store } = scene
+    await messages.apply(scene.update('a', '1'))
+    const entries = store.entries.bind(store)
+    store.entries = async function* (prefix) {
+      yield* entries(prefix)
+      throw new Error('the store is damaged')
+    }
+    await assert.rejects(async () => {
+      for await (const topic of messages.survey(undefined)) assert.equal(topic, 'a')
+    }, /damaged/)
+    const read: string[] = []
+    store.onRead = async key => void read.push(key)
+    assert.equal(await messages.get('x'), undefined)
+    assert.deepEqual(read, ['x'])
+  })
+
   it('are set aside and reported once where they are damaged; the others are there', async () => {
     const { messages, store, aside } = scene
     for (const topic of ['a', 'b', 'c']) await messages.apply(scene.update(topic, '1'))
