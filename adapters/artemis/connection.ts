@@ -23,7 +23,6 @@ import {
 import { isValidTopicFilter, isValidTopicName } from '../../plugin/mqtt/topic.js'
 import type { ClientSession } from '../rhea/client-session.js'
 import { withDuplicateId } from '../rhea/duplicate-property.js'
-import type { Broker } from './broker.js'
 import { translating, translatedOutcome } from './broker-errors.js'
 import { LinkWire } from './link-wire.js'
 import { LinkedReceiver } from './linked-receiver.js'
@@ -32,14 +31,11 @@ import { ALL_READERS, readersPrefix, REPLY, serveQueue } from './names.js'
 import type { PeerWatch } from './peer-watch.js'
 import type { ArtemisQueues } from './queues.js'
 import { RelaySender } from './relay-sender.js'
-import { Subscription } from './subscriptions.js'
+import { Subscription, type SubscriptionParts } from './subscriptions.js'
 import type { ArtemisPrincipal } from './users.js'
 
-export interface ConnectionParts {
-  readonly broker: Broker
+export interface ConnectionParts extends SubscriptionParts {
   readonly queues: ArtemisQueues
-  /** addresses of the host that are no topics */
-  readonly hostQueues: readonly string[]
   readonly maxTopicLevels: number
   readonly watch: PeerWatch
   readonly connectService: () => Promise<ClientSession>

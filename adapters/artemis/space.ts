@@ -34,7 +34,7 @@ import { PeerWatch } from './peer-watch.js'
 import { Serving, type ServingOptions } from './serving.js'
 import { ArtemisQueues } from './queues.js'
 import { ArtemisRoutes } from './routes.js'
-import { openSource, removeStaleSubscriptions } from './subscriptions.js'
+import { openSource, removeStaleSubscriptions, type SubscriptionParts } from './subscriptions.js'
 import { ArtemisPrincipal, authenticate, type ClientIds } from './users.js'
 
 export interface ArtemisSpaceOptions {
@@ -64,6 +64,8 @@ const DEFAULTS = {
   idleMs: 10_000
 } as const
 
+/** between looks for what processes that died have left, ms */
+const SWEEP_MS = 20_000
 const MANAGEMENT_TIMEOUT_MS = 30_000
 
 /** A route with more cannot be removed from the broker any more, or stops it. */
@@ -93,10 +95,11 @@ export class ArtemisSpace implements AddressSpace {
   readonly #management: ManagementClient
   readonly #broker: Broker
   readonly #queues: ArtemisQueues
-  readonly #hostQueues: readonly string[]
+  readonly #subscriptionParts: SubscriptionParts
   readonly #stores = new Map<string, Promise<ArtemisStore>>()
   readonly #serving = new Set<Serving>()
   readonly #watch: PeerWatch
+  #sweeping: NodeJS.Timeout | undefined
   #storesConnection: Promise<ClientSession> | undefined
 
   constructor(options: ArtemisSpaceOptions, pool: ConnectionPool, management: ManagementClient) {
@@ -106,18 +109,22 @@ export class ArtemisSpace implements AddressSpace {
     this.name = options.name
     this.mqtt = options.mqtt
     this.addresses = options.addresses
-    this.#hostQueues = options.addresses.filter(isQueue).map(({ name }) => name)
+    const hostQueues = options.addresses.filter(isQueue).map(({ name }) => name)
     this.#broker = new Broker(management)
+    this.#subscriptionParts = { broker: this.#broker, hostQueues, subscriptions: new Set() }
     this.#watch = new PeerWatch(this.#broker, () => this.#connectService())
     this.#queues = new ArtemisQueues(this.#broker)
     this.queues = this.#queues
-    this.routes = new ArtemisRoutes(this.#broker, this.#hostQueues)
+    this.routes = new ArtemisRoutes(this.#broker, hostQueues)
   }
 
-  /** Sets what the broker must know, and removes what a process that died has left. */
+  /** Sets what the broker must know, and removes what processes that died have left, now and from time to time. */
   async prepare(): Promise<void> {
     await this.#queues.configure()
     await removeStaleSubscriptions(this.#broker)
+    this.#sweeping ??= setInterval(() => {
+      removeStaleSubscriptions(this.#broker).catch(() => undefined) // the broker is gone: it is told elsewhere
+    }, SWEEP_MS).unref()
   }
 
   /** The broker may be another one than before. */
@@ -142,9 +149,8 @@ export class ArtemisSpace implements AddressSpace {
     }
     const own = user === undefined ? await this.#connectService() : await this.#pool.connect(user.login)
     return new ArtemisConnection(user, own, {
-      broker: this.#broker,
+      ...this.#subscriptionParts,
       queues: this.#queues,
-      hostQueues: this.#hostQueues,
       maxTopicLevels: MAX_TOPIC_LEVELS,
       watch: this.#watch,
       connectService: () => this.#connectService()
@@ -196,8 +202,7 @@ export class ArtemisSpace implements AddressSpace {
   }
 
   async source(filter: string, options: SourceOptions): Promise<Source> {
-    const parts = { broker: this.#broker, hostQueues: this.#hostQueues }
-    return openSource(await this.#connectService(), filter, options, parts)
+    return openSource(await this.#connectService(), filter, options, this.#subscriptionParts)
   }
 
   store(name: string): Promise<KeyedStore> {
@@ -215,6 +220,9 @@ export class ArtemisSpace implements AddressSpace {
     await Promise.all([...this.#serving].map(serving => serving.close().catch(() => undefined)))
     this.#serving.clear()
     this.#watch.close()
+    clearInterval(this.#sweeping)
+    const { subscriptions } = this.#subscriptionParts
+    await Promise.all([...subscriptions].map(subscription => subscription.stop().catch(() => undefined)))
     this.#management.close()
     await this.#pool.close()
   }

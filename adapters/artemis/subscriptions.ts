@@ -18,26 +18,28 @@ import { translated, translating } from './broker-errors.js'
 import { SUBSCRIPTION, subscriptionDivert, subscriptionOf } from './names.js'
 import { divertFilter } from './routes.js'
 
-interface SubscriptionParts {
+export interface SubscriptionParts {
   readonly broker: Broker
+  /** addresses of the host that are no topics */
   readonly hostQueues: readonly string[]
+  /** those that are open */
+  readonly subscriptions: Set<Subscription>
 }
 
 type Options = Omit<ReceiverOptions, 'address' | 'kind'>
 
 export class Subscription implements Receiver {
   readonly address: string
-  readonly #broker: Broker
+  readonly #parts: SubscriptionParts
   readonly #queue: string
   readonly #node: string
-  readonly #receiver: Receiver
+  #receiver: Receiver | undefined
 
-  private constructor(filter: string, broker: Broker, queue: string, node: string, receiver: Receiver) {
+  private constructor(filter: string, parts: SubscriptionParts) {
     this.address = filter
-    this.#broker = broker
-    this.#queue = queue
-    this.#node = node
-    this.#receiver = receiver
+    this.#parts = parts
+    this.#queue = `${SUBSCRIPTION}${randomUUID()}`
+    this.#node = isWildcard(filter) ? this.#queue : `${filter}::${this.#queue}`
   }
 
   /** Resolves when the next publication comes. */
@@ -45,34 +47,43 @@ export class Subscription implements Receiver {
     connection: AmqpConnection,
     filter: string,
     options: Options,
-    { broker, hostQueues }: SubscriptionParts
+    parts: SubscriptionParts
   ): Promise<Subscription> {
-    const queue = `${SUBSCRIPTION}${randomUUID()}`
-    const wild = isWildcard(filter)
-    await broker.createTemporaryQueue(queue, wild ? undefined : filter)
-    const node = wild ? queue : `${filter}::${queue}`
-    const receiver = await translating(connection.openReceiver({ ...options, address: node }))
-    if (wild) {
-      const condition = divertFilter({ filter }, hostQueues)
-      try {
-        await broker.createDivert({
-          name: subscriptionDivert(queue),
-          'routing-name': queue,
-          address: filter,
-          'forwarding-address': queue,
-          'routing-type': 'ANYCAST',
-          ...(condition === undefined ? {} : { 'filter-string': condition })
-        })
-      } catch (error) {
-        await receiver.close()
-        throw error
-      }
+    const subscription = new Subscription(filter, parts)
+    try {
+      await subscription.#attach(connection, options)
+      return subscription
+    } catch (error) {
+      await subscription.#receiver?.close()
+      throw error
     }
-    return new Subscription(filter, broker, queue, node, receiver)
+  }
+
+  async #attach(connection: AmqpConnection, options: Options): Promise<void> {
+    const { broker, hostQueues, subscriptions } = this.#parts
+    const wild = this.#node === this.#queue
+    await broker.createTemporaryQueue(this.#queue, wild ? undefined : this.address)
+    const onClosed: Options['onClosed'] = closed => {
+      subscriptions.delete(this)
+      this.stop().catch(() => undefined) // the broker is gone: whoever finds it again looks for what is left
+      options.onClosed?.(closed)
+    }
+    this.#receiver = await translating(connection.openReceiver({ ...options, onClosed, address: this.#node }))
+    subscriptions.add(this)
+    if (!wild) return
+    const condition = divertFilter({ filter: this.address }, hostQueues)
+    await broker.createDivert({
+      name: subscriptionDivert(this.#queue),
+      'routing-name': this.#queue,
+      address: this.address,
+      'forwarding-address': this.#queue,
+      'routing-type': 'ANYCAST',
+      ...(condition === undefined ? {} : { 'filter-string': condition })
+    })
   }
 
   get name(): string {
-    return this.#receiver.name
+    return this.#receiver?.name ?? ''
   }
 
   /** Where a message comes to this subscription alone. */
@@ -81,22 +92,23 @@ export class Subscription implements Receiver {
   }
 
   addCredit(credit: number): void {
-    this.#receiver.addCredit(credit)
+    this.#receiver?.addCredit(credit)
   }
 
-  drain(): Promise<void> {
-    return this.#receiver.drain()
+  async drain(): Promise<void> {
+    await this.#receiver?.drain()
   }
 
   async close(error?: Parameters<Receiver['close']>[0]): Promise<void> {
+    this.#parts.subscriptions.delete(this)
     await this.stop()
-    await this.#receiver.close(error)
-    await this.#broker.destroyQueue(this.#queue)
+    await this.#receiver?.close(error)
+    await this.#parts.broker.destroyQueue(this.#queue)
   }
 
   /** Nothing more is copied by a divert; on a topic it still is. */
   async stop(): Promise<void> {
-    if (this.#node === this.#queue) await this.#broker.destroyDivert(subscriptionDivert(this.#queue))
+    if (this.#node === this.#queue) await this.#parts.broker.destroyDivert(subscriptionDivert(this.#queue))
   }
 }
 

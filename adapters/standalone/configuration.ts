@@ -64,7 +64,12 @@ export interface RefusedSpace {
 }
 
 export interface Configuration {
-  readonly host: { readonly kind: 'embedded'; readonly dataDirectory: string }
+  readonly host: {
+    readonly kind: 'embedded' | 'artemis'
+    readonly dataDirectory: string
+    /** where `artemis` is */
+    readonly broker: { readonly host: string; readonly port: number }
+  }
   readonly log: { readonly level: LogLevel }
   /** undefined: off */
   readonly http?: HttpConfiguration | undefined
@@ -125,8 +130,12 @@ export function examine(args: RunArguments): Examined {
   const all = rest.value.spaces.map((space, i) =>
     applyPorts({ ...space, pointer: good[i]?.pointer ?? `/spaces/${i}` }, args)
   )
-  const remote = args.broker !== undefined
-  const errors = [...faults, ...findConflicts(all, !remote), ...(remote ? findNoClients(all) : [])]
+  const remote = args.broker !== undefined || rest.value.host.kind === 'artemis'
+  const errors = [
+    ...faults,
+    ...findConflicts(all, !remote),
+    ...(remote ? findNoClients(all, args.broker === undefined ? 'host.broker' : '--host') : [])
+  ]
   const spaces = all.filter(({ pointer }) => !namedBy(errors, pointer))
   if (spaces.length === 0) return { configuration: undefined, errors, found }
   const refused = refusedAmong(found, errors, spaces)
@@ -160,12 +169,12 @@ function applyArguments(
   }
 }
 
-/** What keeps spaces from using the broker of another process. */
-function findNoClients(spaces: readonly SpaceConfiguration[]): ConfigError[] {
+/** What keeps spaces from using a broker that is not in this process. */
+function findNoClients(spaces: readonly SpaceConfiguration[], broker: string): ConfigError[] {
   return spaces.flatMap(({ pointer, service }, i) => {
-    if (i > 0) return [{ path: pointer, message: 'must not be there: with --host there is one space' }]
+    if (i > 0) return [{ path: pointer, message: `must not be there: with ${broker} there is one space` }]
     return service === undefined
-      ? [{ path: pointer, message: "must have the property 'service' to use the broker of --host" }]
+      ? [{ path: pointer, message: `must have the property 'service' to use the broker of ${broker}` }]
       : []
   })
 }

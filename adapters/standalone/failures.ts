@@ -42,13 +42,14 @@ export function httpFailure({ host, port }: HttpConfiguration, error: unknown): 
   return new StartupError(1, `the HTTP listener cannot listen on ${host}:${port}: ${fault}`)
 }
 
-/** The broker of another process does not let us in. */
+/** A broker that is not in this process does not let us in. `option` says where it is. */
 export function brokerFailure(
   { host, port }: { readonly host: string; readonly port: number },
+  option: string,
   error: unknown
 ): unknown {
   if (!(error instanceof AmqpError)) return error
-  return new StartupError(1, `--host: the broker at ${host}:${port} cannot be used: ${error.message}`)
+  return new StartupError(1, `${option}: the broker at ${host}:${port} cannot be used: ${error.message}`)
 }
 
 /** The data directory of a space could not be opened. */

@@ -8,6 +8,7 @@ import type { Logger } from '../../plugin/host.js'
 import { plugin } from '../../plugin/index.js'
 import { spaceLog } from '../../plugin/space-log.js'
 import { listenAmqp } from '../rhea/listener/listener.js'
+import { openArtemisSpace, type ArtemisSpace } from '../artemis/index.js'
 import { EmbeddedSpace, openEmbeddedSpace } from '../embedded/index.js'
 import { openRemoteSpace, type RemoteSpace } from '../remote/index.js'
 import { brokerLimits, listenerLimits } from './amqp-limits.js'
@@ -19,7 +20,7 @@ import type { Sample } from './metrics.js'
 import { StartupError } from './startup-error.js'
 import { Watch } from './watch.js'
 
-type Space = EmbeddedSpace | RemoteSpace
+type Space = EmbeddedSpace | RemoteSpace | ArtemisSpace
 type AmqpListener = Awaited<ReturnType<typeof listenAmqp>>
 
 /** ms in which AMQP clients may answer that their connection closes */
@@ -157,15 +158,17 @@ export class StandaloneServer {
     space: Space,
     configuration: SpaceConfiguration
   ): Promise<{ readonly host: string; readonly port: number }> {
-    if (!(space instanceof EmbeddedSpace)) return this.#configuration.broker ?? configuration.amqp
+    if (!(space instanceof EmbeddedSpace))
+      return this.#configuration.broker ?? this.#configuration.host.broker
     const listener = await this.#listen(space, configuration)
     showHostMetrics(this.#host.metrics, space, listener)
     return listener
   }
 
   async #openSpace(configuration: SpaceConfiguration): Promise<Space> {
-    const { broker } = this.#configuration
+    const { broker, host } = this.#configuration
     const { name, service, mqtt } = configuration
+    if (host.kind === 'artemis') return this.#openArtemis(configuration)
     if (broker === undefined || service === undefined) return this.#openEmbedded(configuration)
     try {
       const log = spaceLog(this.#host.log, name)
@@ -173,7 +176,22 @@ export class StandaloneServer {
       this.#spaces.add(space)
       return space
     } catch (error) {
-      throw brokerFailure(broker, error)
+      throw brokerFailure(broker, '--host', error)
+    }
+  }
+
+  async #openArtemis(configuration: SpaceConfiguration): Promise<ArtemisSpace> {
+    const { broker } = this.#configuration.host
+    const { name, service, users, addresses, mqtt } = configuration
+    if (service === undefined) throw new StartupError(2, `space ${name}: no service to log in at the broker`)
+    try {
+      const clientIds = Object.fromEntries(users.map(user => [user.name, user.clientIds]))
+      const log = spaceLog(this.#host.log, name)
+      const space = await openArtemisSpace({ name, ...broker, service, clientIds, addresses, mqtt, log })
+      this.#spaces.add(space)
+      return space
+    } catch (error) {
+      throw brokerFailure(broker, 'host.broker', error)
     }
   }
 

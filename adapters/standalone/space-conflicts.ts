@@ -6,8 +6,8 @@ import { isValidTopicFilter } from '../../plugin/mqtt/topic.js'
 import type { SpaceConfiguration, UserConfiguration } from './configuration.js'
 
 /**
- * What the schema cannot say: names are unique, and so are the AMQP listeners, where the spaces have them; rights are topic
- * filters.
+ * What the schema cannot say: names are unique; rights are topic filters. `listening`: the spaces have AMQP listeners, no two the same,
+ * and log users in, who need passwords.
  */
 export function findConflicts(spaces: readonly SpaceConfiguration[], listening: boolean): ConfigError[] {
   return [
@@ -23,7 +23,7 @@ export function findConflicts(spaces: readonly SpaceConfiguration[], listening: 
       ])
     ),
     ...spaces.flatMap(({ pointer, users, addresses }) => [
-      ...users.flatMap((user, j) => findUserFaults(user, `${pointer}/users/${j}`)),
+      ...users.flatMap((user, j) => findUserFaults(user, `${pointer}/users/${j}`, listening)),
       ...findRepeated(
         'user',
         users.map((user, j) => [`${pointer}/users/${j}/name`, user.name])
@@ -36,14 +36,20 @@ export function findConflicts(spaces: readonly SpaceConfiguration[], listening: 
   ]
 }
 
-function findUserFaults({ name, password, send, receive }: UserConfiguration, path: string): ConfigError[] {
+function findUserFaults(
+  { name, password, send, receive }: UserConfiguration,
+  path: string,
+  listening: boolean
+): ConfigError[] {
   const filters = [
     ...send.map((filter, i) => [`${path}/send/${i}`, filter] as const),
     ...receive.map((filter, i) => [`${path}/receive/${i}`, filter] as const)
   ]
   const invalid = filters.filter(([, filter]) => !isValidTopicFilter(filter))
   return [
-    ...(password === undefined && name !== 'anonymous' ? [{ path, message: 'must have a password' }] : []),
+    ...(listening && password === undefined && name !== 'anonymous'
+      ? [{ path, message: 'must have a password' }]
+      : []),
     ...invalid.map(([at, filter]) => ({
       path: at,
       message: `must be a topic filter, not ${JSON.stringify(filter)}`

@@ -42,7 +42,8 @@ describe('standalone configuration', () => {
 
   it('is one space on 127.0.0.1, MQTT 1883 and AMQP 5672, data in ./data, without a file', () => {
     const { host, log, spaces } = configure(args())
-    assert.deepEqual(host, { kind: 'embedded', dataDirectory: './data' })
+    const broker = { host: '127.0.0.1', port: 5672 }
+    assert.deepEqual(host, { kind: 'embedded', dataDirectory: './data', broker })
     assert.equal(log.level, 'info')
     assert.equal(spaces.length, 1)
     const [space] = spaces
@@ -54,6 +55,22 @@ describe('standalone configuration', () => {
     assert.deepEqual(space.mqtt, { listener: { host: '127.0.0.1', port: 1883 } })
     assert.deepEqual(space.users, [])
     assert.deepEqual(space.addresses, [])
+  })
+
+  it('is one space with a service where a broker carries it, and users without passwords', () => {
+    const host = { kind: 'artemis', broker: { port: 15672 } }
+    const service = { name: 'plugin', password: 'plugin secret' }
+    const users = [{ name: 'sensor', clientIds: ['sensor-*'] }]
+    const configuration = read({ host, spaces: [{ name: 'a', service, users }] })
+    assert.deepEqual(configuration.host.broker, { host: '127.0.0.1', port: 15672 })
+    assert.deepEqual(
+      configuration.spaces[0]?.users.map(({ name, clientIds }) => [name, clientIds]),
+      [['sensor', ['sensor-*']]]
+    )
+    const wrong = refusal(() => read({ host, spaces: [{ name: 'a' }] }))
+    assert.deepEqual(wrong, [
+      `${file}: /spaces/0: must have the property 'service' to use the broker of host.broker`
+    ])
   })
 
   it('puts the command line over the file, ports on the first space', () => {
