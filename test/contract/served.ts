@@ -1,38 +1,49 @@
-// A space with the plugin's listener beside it as the contract suite meets it: the embedded space behind served spaces, as two processes
-// would have them.
+// A host with the plugin's listener beside it as the contract suite meets it: its space behind served spaces, as two processes would
+// have them.
 // Rule: what is served is served by one of them, and what connects, connects to the other: in its process, or as an AMQP client of its
 // listener. A connection is lost by cutting its socket, and has been lost when the listener knows.
 
+import assert from 'node:assert/strict'
 import { setImmediate } from 'node:timers/promises'
 import { ConnectionPool } from '../../adapters/rhea/connection-pool.js'
 import type { AmqpListener } from '../../adapters/rhea/listener/listener.js'
 import { ServedSpace } from '../../adapters/rhea/serving/served-space.js'
 import type { AddressSpace, AmqpConnection, Credentials, Principal } from '../../plugin/host.js'
-import { EmbeddedFixture, embedded, LOG } from './embedded.js'
+import { embedded, LOG } from './embedded.js'
 import type { ContractFixture, ContractHost } from './fixture.js'
 
 /** `one`: all in one process. `two`: served by another. `listener`: served by another, and users come over the listener. */
 type Layout = 'one' | 'two' | 'listener'
 
+const NAMES: Readonly<Record<Layout, string>> = {
+  one: 'served here',
+  two: 'served by another process',
+  listener: 'users over the listener'
+}
+
 class ServedFixture implements ContractFixture {
-  readonly patienceMs = 8000
-  readonly codec: ContractFixture['codec']
-  readonly #owner: EmbeddedFixture
+  readonly #owner: ContractFixture
   readonly #layout: Layout
   readonly #listeners = new Map<ServedSpace, AmqpListener>()
   readonly #pools: ConnectionPool[] = []
   #space: AddressSpace | undefined
 
-  private constructor(owner: EmbeddedFixture, layout: Layout) {
+  private constructor(owner: ContractFixture, layout: Layout) {
     this.#owner = owner
     this.#layout = layout
-    this.codec = owner.codec
   }
 
-  static async make(layout: Layout): Promise<ServedFixture> {
-    const fixture = new ServedFixture(await EmbeddedFixture.make(true), layout)
+  static async make(owner: ContractFixture, layout: Layout): Promise<ServedFixture> {
+    const fixture = new ServedFixture(owner, layout)
     await fixture.#open()
     return fixture
+  }
+
+  get patienceMs(): number {
+    return this.#owner.patienceMs
+  }
+  get codec(): ContractFixture['codec'] {
+    return this.#owner.codec
   }
 
   get space(): AddressSpace {
@@ -59,6 +70,7 @@ class ServedFixture implements ContractFixture {
   }
 
   async crash(): Promise<AddressSpace> {
+    assert.ok(this.#owner.crash)
     await this.#owner.crash()
     return this.#open()
   }
@@ -93,7 +105,7 @@ class ServedFixture implements ContractFixture {
   }
 
   async #openOne(): Promise<ServedSpace> {
-    const space = new ServedSpace(this.#owner.embedded)
+    const space = new ServedSpace(this.#owner.space)
     this.#listeners.set(space, await space.listen({ host: '127.0.0.1', port: 0, log: LOG }))
     return space
   }
@@ -133,12 +145,13 @@ class ServedFixture implements ContractFixture {
   }
 }
 
-const host = (name: string, layout: Layout): ContractHost => ({
-  ...embedded,
-  name,
-  make: () => ServedFixture.make(layout)
+/** `host`, and beside it the listener. */
+export const beside = (host: ContractHost, layout: Layout): ContractHost => ({
+  ...host,
+  name: `${host.name}, ${NAMES[layout]}`,
+  make: async () => ServedFixture.make(await host.make(), layout)
 })
 
-export const servedHere = host('listener beside it, served here', 'one')
-export const servedElsewhere = host('listener beside it, served by another process', 'two')
-export const servedToClients = host('listener beside it, users over the listener', 'listener')
+export const servedHere = beside(embedded, 'one')
+export const servedElsewhere = beside(embedded, 'two')
+export const servedToClients = beside(embedded, 'listener')
