@@ -7,6 +7,7 @@ import type { Logger, Message, ReceiverOptions, SenderOptions } from '../../plug
 import { isControlAddress, isOwnedAddress } from '../../plugin/messages/addresses.js'
 import { isValidTopicFilter, isValidTopicName, isWildcard } from '../../plugin/mqtt/topic.js'
 import type { Attachment, ConsumerOptions } from './consumer.js'
+import type { DeliveryTurns } from './delivery-turns.js'
 import { DEAD_LETTER_QUEUE, type DurableQueue } from './durable-queue.js'
 import type { DurableQueues } from './durable-queues.js'
 import { expiryOf } from './entry.js'
@@ -35,6 +36,7 @@ export interface BrokerOptions {
   /** names of the queues that the host itself has */
   readonly queueNames: ReadonlySet<string>
   readonly limits: Limits
+  readonly turns: DeliveryTurns
   readonly now: () => number
   readonly log: Logger
 }
@@ -123,7 +125,7 @@ export class Broker {
   }
 
   subscribe(filter: string, name: string, consumer: ConsumerOptions): Subscription {
-    const { topics, limits, now, log } = this.options
+    const { topics, limits, turns, now, log } = this.options
     const onEnded = (): void => {
       topics.remove(filter, subscription)
       this.#subscriptions.delete(subscription)
@@ -131,7 +133,7 @@ export class Broker {
     const { subscriptionBytes: maxBytes, unsettled: maxUnsettled } = limits
     // without a wildcard the filter itself says where its messages were published
     const annotated = isWildcard(filter)
-    const options = { filter, annotated, name, maxBytes, maxUnsettled, now, log, onEnded }
+    const options = { filter, annotated, name, maxBytes, maxUnsettled, turns, now, log, onEnded }
     const subscription: Subscription = new Subscription(options, consumer)
     this.#subscriptions.add(subscription)
     topics.add(filter, subscription)
@@ -169,11 +171,12 @@ export class Broker {
   #volatileQueue(address: string): VolatileQueue {
     const existing = this.#volatile.get(address)
     if (existing !== undefined) return existing
-    const { limits, now, log } = this.options
+    const { limits, turns, now, log } = this.options
     const queue = new VolatileQueue({
       address,
       maxBytes: limits.volatileQueueBytes,
       maxUnsettled: limits.unsettled,
+      turns,
       now,
       onUnused: () => this.#volatile.delete(address),
       onBroken: error => log.error({ err: error, address }, 'a receiver of a volatile queue failed')

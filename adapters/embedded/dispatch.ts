@@ -6,11 +6,9 @@ import type { LinkError, Outcome } from '../../plugin/host.js'
 import { Backlog } from './backlog.js'
 import { Consumer, type ConsumerOptions, type Settlement } from './consumer.js'
 import { Consumers } from './consumers.js'
+import type { DeliveryTurns } from './delivery-turns.js'
 import { Drains } from './drains.js'
 import { bySequence, sizeOf, type Entry } from './entry.js'
-
-/** Deliveries of one run; the rest waits for the event loop's next turn. */
-const RUN_LENGTH = 1000
 
 /** The queue that a dispatch belongs to. */
 export interface DispatchOwner {
@@ -33,6 +31,7 @@ export interface DispatchOwner {
 export class Dispatch implements Settlement {
   readonly #owner: DispatchOwner
   readonly #maxUnsettled: number
+  readonly #turns: DeliveryTurns
   readonly #ready = new Backlog<Entry>()
   readonly #consumers = new Consumers()
   readonly #drains = new Drains()
@@ -42,9 +41,10 @@ export class Dispatch implements Settlement {
   #running = false
   #scheduled = false
 
-  constructor(owner: DispatchOwner, maxUnsettled: number) {
+  constructor(owner: DispatchOwner, maxUnsettled: number, turns: DeliveryTurns) {
     this.#owner = owner
     this.#maxUnsettled = maxUnsettled
+    this.#turns = turns
   }
 
   get idPrefix(): string {
@@ -196,14 +196,17 @@ export class Dispatch implements Settlement {
 
   #run(): void {
     this.#running = true
-    let budget = RUN_LENGTH
+    let stopped = false
     try {
-      while (budget > 0 && this.#step()) budget--
+      while (this.#ready.length > 0 || this.#returned.length > 0) {
+        stopped = !this.#turns.take()
+        if (stopped || !this.#step()) break
+      }
     } finally {
       this.#running = false
     }
     this.#owner.ran()
-    if (budget === 0) this.#schedule()
+    if (stopped) this.#turns.wait(this)
     else this.#drains.end(this.#owner.expecting())
   }
 

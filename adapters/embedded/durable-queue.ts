@@ -5,6 +5,7 @@ import { AmqpError } from '../../plugin/errors.js'
 import type { LinkError, Logger, Message, Outcome, QueueLimits } from '../../plugin/host.js'
 import { Browser } from './browser.js'
 import type { Attachment, ConsumerOptions } from './consumer.js'
+import type { DeliveryTurns } from './delivery-turns.js'
 import { Dispatch, type DispatchOwner } from './dispatch.js'
 import { bytesOf, type Entry } from './entry.js'
 import type { EntryLog } from './entry-log.js'
@@ -21,6 +22,7 @@ export const DEAD_LETTER_QUEUE = 'DLQ'
 export interface QueueContext {
   readonly entries: EntryLog
   readonly limits: Limits
+  readonly turns: DeliveryTurns
   readonly now: () => number
   readonly log: Logger
   /** Keeps a rejected message in DEAD_LETTER_QUEUE. */
@@ -46,11 +48,11 @@ export class DurableQueue implements DispatchOwner, QueueStateOwner, QueueWindow
 
   /** `state`: what the store has of it; undefined: the queue is new. */
   constructor(context: QueueContext, name: string, id: number, state: Buffer | undefined) {
-    const { entries, limits } = context
+    const { entries, limits, turns } = context
     this.name = name
     this.id = id
     this.#context = context
-    this.#dispatch = new Dispatch(this, limits.unsettled)
+    this.#dispatch = new Dispatch(this, limits.unsettled, turns)
     this.#state = new QueueState(this, entries.store, limits.headLag, state)
     this.stock = new QueueStock(entries, id, this.#state)
     this.#window = new QueueWindow(this, entries, limits, this.#state, this.#dispatch)

@@ -17,6 +17,7 @@ import {
   QUEUES,
   STATES
 } from './keys.js'
+import type { DeliveryTurns } from './delivery-turns.js'
 import type { Limits } from './limits.js'
 import { QueueBounds } from './queue-bounds.js'
 import type { Store } from './store.js'
@@ -24,6 +25,7 @@ import type { Store } from './store.js'
 export interface DurableQueuesOptions {
   readonly entries: EntryLog
   readonly limits: Limits
+  readonly turns: DeliveryTurns
   readonly now: () => number
   readonly log: Logger
   /** The queue is gone: routes to it go too. */
@@ -44,11 +46,11 @@ export class DurableQueues implements Queues {
   private constructor(options: DurableQueuesOptions) {
     this.#options = options
     this.#store = options.entries.store
-    const { entries, limits, now, log } = options
+    const { entries, limits, turns, now, log } = options
     const deadLetter = (message: Message): void => {
       this.ensure(DEAD_LETTER_QUEUE).enqueue(message, Infinity, true)
     }
-    this.#context = { entries, limits, now, log, deadLetter }
+    this.#context = { entries, limits, turns, now, log, deadLetter }
   }
 
   static async load(options: DurableQueuesOptions): Promise<DurableQueues> {

@@ -20,6 +20,7 @@ import type {
 } from '../../plugin/host.js'
 import { Broker } from './broker.js'
 import { EmbeddedConnection } from './connection.js'
+import { DeliveryTurns } from './delivery-turns.js'
 import { DurableQueues } from './durable-queues.js'
 import { DurableRoutes } from './durable-routes.js'
 import { EntryLog } from './entry-log.js'
@@ -206,14 +207,16 @@ export async function openEmbeddedSpace(options: EmbeddedSpaceOptions): Promise<
     const topics = new Topics(store, now)
     const entries = new EntryLog(store, log)
     const onDeleted: Parameters<typeof DurableQueues.load>[0]['onDeleted'] = queue => routes.forget(queue)
-    const queues = await DurableQueues.load({ entries, limits, now, log, onDeleted })
+    const turns = new DeliveryTurns()
+    const queues = await DurableQueues.load({ entries, limits, turns, now, log, onDeleted })
     const routes = await DurableRoutes.load(store, queues, topics)
     const queueNames = new Set(addresses.filter(isQueue).map(({ name }) => name))
     for (const name of queueNames) queues.ensure(name)
     await store.durable()
     const taken = await TakenIds.load(store, limits.duplicateIds)
     const [served, readers] = [new ServedAddresses(), new ServedReaders()]
-    const broker = new Broker({ store, queues, topics, taken, served, readers, queueNames, limits, now, log })
+    const parts = { store, queues, topics, taken, served, readers, queueNames, limits, turns, now, log }
+    const broker = new Broker(parts)
     return new EmbeddedSpace(options, users, broker, routes)
   } catch (error) {
     await store.close()

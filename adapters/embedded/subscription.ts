@@ -4,6 +4,7 @@
 
 import type { LinkError, Logger, Message } from '../../plugin/host.js'
 import type { Attachment, Consumer, ConsumerOptions } from './consumer.js'
+import type { DeliveryTurns } from './delivery-turns.js'
 import { Dispatch, type DispatchOwner } from './dispatch.js'
 import { Entry, sizeOf } from './entry.js'
 
@@ -15,6 +16,7 @@ export interface SubscriptionOptions {
   readonly name: string
   readonly maxBytes: number
   readonly maxUnsettled: number
+  readonly turns: DeliveryTurns
   readonly now: () => number
   readonly log: Logger
   /** It is over: no more messages. */
@@ -39,7 +41,7 @@ export class Subscription implements Attachment, DispatchOwner {
     this.filter = options.filter
     this.annotated = options.annotated
     this.#options = options
-    this.#dispatch = new Dispatch(this, options.maxUnsettled)
+    this.#dispatch = new Dispatch(this, options.maxUnsettled, options.turns)
     const onEnded = (error: LinkError): void => {
       this.#end()
       this.ran()

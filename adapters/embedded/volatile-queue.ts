@@ -5,6 +5,7 @@
 import { AmqpError } from '../../plugin/errors.js'
 import type { LinkError, Message } from '../../plugin/host.js'
 import type { Attachment, ConsumerOptions } from './consumer.js'
+import type { DeliveryTurns } from './delivery-turns.js'
 import { Dispatch, type DispatchOwner } from './dispatch.js'
 import { Entry, expiryOf, sizeOf } from './entry.js'
 import { ACCEPTED, RELEASED, rejected } from './outcomes.js'
@@ -17,6 +18,7 @@ export interface VolatileQueueOptions {
   readonly address: string
   readonly maxBytes: number
   readonly maxUnsettled: number
+  readonly turns: DeliveryTurns
   readonly now: () => number
   /** The last receiver left. */
   readonly onUnused: () => void
@@ -42,7 +44,7 @@ export class VolatileQueue {
       expecting: () => false,
       broken: options.onBroken
     }
-    this.#dispatch = new Dispatch(owner, options.maxUnsettled)
+    this.#dispatch = new Dispatch(owner, options.maxUnsettled, options.turns)
   }
 
   get receivers(): number {

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { DurableQueue } from '../../../adapters/embedded/durable-queue.js'
+import { DeliveryTurns } from '../../../adapters/embedded/delivery-turns.js'
 import { DurableQueues } from '../../../adapters/embedded/durable-queues.js'
 import { EntryLog } from '../../../adapters/embedded/entry-log.js'
 import { DEFAULT_LIMITS, type Limits } from '../../../adapters/embedded/limits.js'
@@ -31,7 +32,7 @@ describe('the memory of a durable queue', () => {
       now: Date.now,
       log: recordingLog([])
     }
-    const queues = await DurableQueues.load({ ...options, onDeleted() {} })
+    const queues = await DurableQueues.load({ ...options, turns: new DeliveryTurns(), onDeleted() {} })
     const queue = queues.ensure('$mqtt.to.c1.publish')
     for (let i = 0; i < count; i++) {
       queue.enqueue(message('x'.repeat(bytes)), Infinity)

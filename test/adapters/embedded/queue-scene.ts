@@ -6,6 +6,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Attachment } from '../../../adapters/embedded/consumer.js'
 import type { DurableQueue } from '../../../adapters/embedded/durable-queue.js'
+import { DeliveryTurns } from '../../../adapters/embedded/delivery-turns.js'
 import { DurableQueues } from '../../../adapters/embedded/durable-queues.js'
 import { bytesOf } from '../../../adapters/embedded/entry.js'
 import { EntryLog } from '../../../adapters/embedded/entry-log.js'
@@ -59,7 +60,7 @@ export class QueueScene {
     this.#entries = new EntryLog(this.#store, log)
     const limits = { ...DEFAULT_LIMITS, ...SMALL_QUEUES }
     const options = { entries: this.#entries, limits, now: Date.now, log }
-    this.#queues = await DurableQueues.load({ ...options, onDeleted() {} })
+    this.#queues = await DurableQueues.load({ ...options, turns: new DeliveryTurns(), onDeleted() {} })
   }
 
   async stop(): Promise<void> {
