@@ -41,7 +41,13 @@ export interface SpaceConfiguration {
   readonly name: string
   /** JSON pointer to it in the file */
   readonly pointer: string
-  readonly amqp: { readonly host: string; readonly port: number; readonly limits: AmqpLimits }
+  readonly amqp: {
+    readonly host: string
+    readonly port: number
+    /** also where the broker is not in this process */
+    readonly besideBroker: boolean
+    readonly limits: AmqpLimits
+  }
   readonly anonymous: boolean
   readonly users: readonly UserConfiguration[]
   /** who a process that uses the broker of another logs in as; undefined: none may */

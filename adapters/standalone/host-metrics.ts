@@ -22,14 +22,18 @@ export const HOST_METRICS = {
   }
 } as const satisfies Readonly<Record<string, MetricRow>>
 
-/** Shows the numbers of one space of the embedded broker and of its AMQP listener, for as long as the process lives. */
-export function showHostMetrics(
+/** Shows the numbers of a space's AMQP listener, for as long as the process lives. */
+export function showListenerMetrics(
   metrics: MetricsRegistry,
-  space: EmbeddedSpace,
+  space: string,
   listener: { readonly connections: number }
 ): void {
+  metrics.gauge('amqp_connections', { space }, () => listener.connections)
+}
+
+/** The same for a space of the embedded broker. */
+export function showBrokerMetrics(metrics: MetricsRegistry, space: EmbeddedSpace): void {
   const labels = { space: space.name }
-  metrics.gauge('amqp_connections', labels, () => listener.connections)
   metrics.gauge('embedded_queues', labels, () => space.statistics.queues)
   metrics.observe('embedded_store_syncs_total', labels, () => space.statistics.syncs)
 }

@@ -7,21 +7,21 @@ import { join } from 'node:path'
 import type { Logger } from '../../plugin/host.js'
 import { plugin } from '../../plugin/index.js'
 import { spaceLog } from '../../plugin/space-log.js'
-import { listenAmqp } from '../rhea/listener/listener.js'
-import { openArtemisSpace, type ArtemisSpace } from '../artemis/index.js'
+import { openArtemisSpace } from '../artemis/index.js'
 import { EmbeddedSpace, openEmbeddedSpace } from '../embedded/index.js'
 import { openRemoteSpace, type RemoteSpace } from '../remote/index.js'
+import { listenAmqp, type AmqpListener, type AmqpListenerOptions } from '../rhea/listener/listener.js'
+import { ServedSpace } from '../rhea/serving/served-space.js'
 import { brokerLimits, listenerLimits } from './amqp-limits.js'
 import { describeErrors, type Configuration, type SpaceConfiguration } from './configuration.js'
 import { brokerFailure, listenFailure, pluginFailure, storageFailure } from './failures.js'
 import { StandaloneHost } from './host.js'
-import { showHostMetrics } from './host-metrics.js'
+import { showBrokerMetrics, showListenerMetrics } from './host-metrics.js'
 import type { Sample } from './metrics.js'
 import { StartupError } from './startup-error.js'
 import { Watch } from './watch.js'
 
-type Space = EmbeddedSpace | RemoteSpace | ArtemisSpace
-type AmqpListener = Awaited<ReturnType<typeof listenAmqp>>
+type Space = EmbeddedSpace | RemoteSpace | ServedSpace
 
 /** ms in which AMQP clients may answer that their connection closes */
 const AMQP_CLOSE_MS = 2_000
@@ -158,11 +158,13 @@ export class StandaloneServer {
     space: Space,
     configuration: SpaceConfiguration
   ): Promise<{ readonly host: string; readonly port: number }> {
-    if (!(space instanceof EmbeddedSpace))
-      return this.#configuration.broker ?? this.#configuration.host.broker
-    const listener = await this.#listen(space, configuration)
-    showHostMetrics(this.#host.metrics, space, listener)
-    return listener
+    if (space instanceof EmbeddedSpace) {
+      showBrokerMetrics(this.#host.metrics, space)
+      return this.#listen(options => listenAmqp(space, options), configuration)
+    }
+    if (space instanceof ServedSpace && configuration.amqp.besideBroker)
+      return this.#listen(options => space.listen(options), configuration)
+    return this.#configuration.broker ?? this.#configuration.host.broker
   }
 
   async #openSpace(configuration: SpaceConfiguration): Promise<Space> {
@@ -180,14 +182,16 @@ export class StandaloneServer {
     }
   }
 
-  async #openArtemis(configuration: SpaceConfiguration): Promise<ArtemisSpace> {
+  async #openArtemis(configuration: SpaceConfiguration): Promise<ServedSpace> {
     const { broker } = this.#configuration.host
     const { name, service, users, addresses, mqtt } = configuration
     if (service === undefined) throw new StartupError(2, `space ${name}: no service to log in at the broker`)
     try {
       const clientIds = Object.fromEntries(users.map(user => [user.name, user.clientIds]))
       const log = spaceLog(this.#host.log, name)
-      const space = await openArtemisSpace({ name, ...broker, service, clientIds, addresses, mqtt, log })
+      const space = new ServedSpace(
+        await openArtemisSpace({ name, ...broker, service, clientIds, addresses, mqtt, log })
+      )
       this.#spaces.add(space)
       return space
     } catch (error) {
@@ -217,14 +221,19 @@ export class StandaloneServer {
     }
   }
 
-  async #listen(space: EmbeddedSpace, configuration: SpaceConfiguration): Promise<AmqpListener> {
+  async #listen(
+    open: (options: AmqpListenerOptions) => Promise<AmqpListener>,
+    configuration: SpaceConfiguration
+  ): Promise<AmqpListener> {
     try {
-      const { host, port, limits } = configuration.amqp
-      const listener = await listenAmqp(space, {
-        ...{ host, port, log: spaceLog(this.#host.log, configuration.name) },
+      const { name, amqp } = configuration
+      const { host, port, limits } = amqp
+      const listener = await open({
+        ...{ host, port, log: spaceLog(this.#host.log, name) },
         ...listenerLimits(limits)
       })
       this.#listeners.push(listener)
+      showListenerMetrics(this.#host.metrics, name, listener)
       return listener
     } catch (error) {
       throw listenFailure(configuration, error)

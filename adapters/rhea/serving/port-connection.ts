@@ -1,5 +1,6 @@
 // A connection of the port as the listener wants one: credit can be taken back, and a client that vanishes has failed what it held.
-// Rule: the host gives no more than the client has given; what comes for credit that was taken back is released.
+// Rule: the host gives no more than the client has given; what comes for credit that was taken back is released. A client that attaches a
+// receiver and then a sender may count on it that the receiver is there when it sends.
 
 import { CONDITIONS } from '../../../plugin/errors.js'
 import type {
@@ -22,12 +23,15 @@ const GONE: LinkError = { condition: CONDITIONS.detachForced, description: 'the 
 export class PortConnection implements CoreConnection {
   readonly #inner: ServingConnection
   readonly #receivers = new Set<PortReceiver>()
+  /** of receivers */
+  readonly #opening = new Set<Promise<Receiver>>()
 
   constructor(inner: ServingConnection) {
     this.#inner = inner
   }
 
-  openSender({ name, address, kind, onCredit, onClosed }: SenderOptions): Promise<Sender> {
+  async openSender({ name, address, kind, onCredit, onClosed }: SenderOptions): Promise<Sender> {
+    if (this.#opening.size > 0) await Promise.allSettled(this.#opening)
     return this.#inner.openSender({
       ...{ name, address, kind, onCredit },
       onClosed: closed => onClosed?.(explained(closed))
@@ -37,7 +41,11 @@ export class PortConnection implements CoreConnection {
   openReceiver(options: CoreReceiverOptions): Promise<Receiver> {
     const receiver = new PortReceiver(options, () => this.#receivers.delete(receiver))
     this.#receivers.add(receiver)
-    return receiver.open(this.#inner)
+    const opening = receiver.open(this.#inner)
+    const opened = (): void => void this.#opening.delete(opening)
+    this.#opening.add(opening)
+    opening.then(opened, opened)
+    return opening
   }
 
   async close(): Promise<void> {

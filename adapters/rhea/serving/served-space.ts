@@ -31,12 +31,12 @@ import { ServingConnection } from './serving-connection.js'
 const ANONYMOUS_MS = 30_000
 
 export class ServedSpace implements AddressSpace {
-  readonly #host: AddressSpace
+  readonly #host: AddressSpace & Partial<Closeable>
   readonly #served = new ServedAddresses()
   readonly #readers = new ServedReaders()
   #anonymous: { readonly answer: Promise<Authentication>; readonly until: number } | undefined
 
-  constructor(host: AddressSpace) {
+  constructor(host: AddressSpace & Partial<Closeable>) {
     this.#host = host
   }
 
@@ -103,6 +103,11 @@ export class ServedSpace implements AddressSpace {
   /** Opens the port for AMQP clients. Rejects with the operating system's error where it cannot listen. */
   listen(options: AmqpListenerOptions): Promise<AmqpListener> {
     return listenAmqp(this.#core(), options)
+  }
+
+  /** Closes the host, where it can be closed; listeners are their owner's to close, before it. */
+  async close(): Promise<void> {
+    await this.#host.close?.()
   }
 
   /** `far` for clients of other processes, which keeps the place; `near` for those of this one. */

@@ -225,6 +225,26 @@ describe('AMQP clients of a listener beside a host', () => {
     assert.equal(client.frames.filter(({ name }) => name === 'transfer').length, 0)
   })
 
+  it('have the receivers that they asked for when they send, however long those take to open', async () => {
+    const { texts } = await serve()
+    let open: (nothing: void) => void = () => undefined
+    host.receiving = new Promise(resolve => (open = resolve))
+    const client = await connect()
+    client.write(
+      attachReceiver('a/b', { name: 'r' }),
+      flow(5),
+      attachSender(SERVICE, { name: 's', handle: 1 })
+    )
+    const other = await connect()
+    other.write(attachSender(SERVICE, { name: 'other' }))
+    await other.next('flow')
+    assert.equal(client.frames.filter(({ name }) => name === 'attach').length, 0)
+    open()
+    const names = [(await client.next('attach')).fields[0], (await client.next('attach')).fields[0]]
+    assert.deepEqual(names, ['r', 's'])
+    assert.deepEqual(texts, [])
+  })
+
   it('are let go when the host is gone, for they may come back to one that is not', async () => {
     const client = await connect()
     client.write(attachReceiver('a/b'), flow(5))

@@ -14,6 +14,8 @@ export class WatchedHost {
   readonly places: (() => void)[] = []
   /** does not connect any more */
   down = false
+  /** receivers open when it has resolved */
+  receiving: Promise<void> = Promise.resolve()
 
   constructor(inner: EmbeddedSpace) {
     const { name, type, mqtt, capabilities, addresses, queues, routes } = inner
@@ -27,7 +29,17 @@ export class WatchedHost {
         const connection = await inner.connect(as)
         if (this.down) connection.lose()
         this.connections.push(connection)
-        return connection
+        return {
+          openSender: options => connection.openSender(options),
+          openReceiver: async options => {
+            await this.receiving
+            return connection.openReceiver({
+              ...options,
+              onDelivery: delivery => options.onDelivery(delivery)
+            })
+          },
+          close: () => connection.close()
+        }
       },
       serve: async (address, onLink, onLost) => {
         const serving = await inner.serve(address, onLink)

@@ -50,7 +50,7 @@ describe('standalone configuration', () => {
     assert.equal(space?.name, 'default')
     assert.equal(space.anonymous, true)
     const { limits, ...amqp } = space.amqp
-    assert.deepEqual(amqp, { host: '127.0.0.1', port: 5672 })
+    assert.deepEqual(amqp, { host: '127.0.0.1', port: 5672, besideBroker: false })
     assert.equal(limits.connections, 10_000)
     assert.deepEqual(space.mqtt, { listener: { host: '127.0.0.1', port: 1883 } })
     assert.deepEqual(space.users, [])
