@@ -12,6 +12,9 @@ const MAX_DELAY_MS = 1000
 /** One for all: each SUBSCRIBE closes a link, and mostly nobody waits for it. */
 const CLOSED = new AmqpError(CONDITIONS.detachForced, 'the link was closed')
 
+/** Mostly nobody has to wait. */
+const HOLDS = Promise.resolve(true)
+
 export class PacedSender {
   /** messages without an outcome, at most */
   readonly #window: number
@@ -58,8 +61,8 @@ export class PacedSender {
   }
 
   /** Resolves when all that was sent is accepted. Rejects where the link is over. */
-  async flushed(): Promise<void> {
-    await this.#until(() => this.#unsettled === 0 && this.#refused.length === 0)
+  flushed(): Promise<unknown> {
+    return this.#until(() => this.#unsettled === 0 && this.#refused.length === 0)
   }
 
   /** Whoever waits is told, and nothing more is sent. */
@@ -109,10 +112,14 @@ export class PacedSender {
     wake?.()
   }
 
-  async #until(holds: () => boolean, timeoutMs?: number): Promise<boolean> {
+  #until(holds: () => boolean, timeoutMs?: number): Promise<boolean> {
+    return this.#failure === undefined && holds() ? HOLDS : this.#wait(holds, timeoutMs)
+  }
+
+  async #wait(holds: () => boolean, timeoutMs: number | undefined): Promise<boolean> {
     let late = false
     const timer =
-      timeoutMs === undefined || holds()
+      timeoutMs === undefined
         ? undefined
         : setTimeout(() => {
             late = true

@@ -72,7 +72,9 @@ export class Replay {
     this.#sender = sender
     try {
       this.#goOn()
-      await (marker === undefined ? this.#fill(sender) : this.#copyAll(sender))
+      // where nothing is copied nothing can be out of order
+      if (this.#sources.messages.mayHave(this.plan.topics, this.plan.prefixes))
+        await (marker === undefined ? this.#fill(sender) : this.#copyAll(sender))
       if (marker !== undefined && (await sender.ready())) sender.send(marker)
       await sender.flushed()
     } finally {

@@ -135,6 +135,7 @@ export class RetainedFeed {
     delivery.settle(ACCEPTED)
     const expected = this.#expected
     if (expected?.id !== marker) return // of a service before this one, or sent again
+    if (this.#writing.size === 0) return expected.back(true)
     Promise.all(this.#writing).then(
       () => expected.back(true),
       () => expected.back(false)

@@ -58,6 +58,14 @@ export class RetainedMessages {
     return () => void this.#watchers.delete(watcher)
   }
 
+  /** False: there is none of these topics, nor one that begins with one of these prefixes. */
+  mayHave(topics: readonly string[], prefixes: readonly string[]): boolean {
+    return (
+      topics.some(topic => this.#known.mayHave(topic)) ||
+      prefixes.some(prefix => this.#known.mayHaveBelow(prefix))
+    )
+  }
+
   async get(topic: string): Promise<Message | undefined> {
     if (!this.#known.mayHave(topic)) return undefined
     const record = await this.#options.store.get(topic)
