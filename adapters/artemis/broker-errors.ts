@@ -8,6 +8,7 @@ import type { LinkError, Outcome } from '../../plugin/host.js'
 const CODES: ReadonlyMap<string, string> = new Map([
   ['AMQ229012', CONDITIONS.notFound], // no such divert
   ['AMQ229017', CONDITIONS.notFound], // no such queue
+  ['AMQ229067', CONDITIONS.notFound], // no such queue or address to ask
   ['AMQ229203', CONDITIONS.notFound], // no such address
   ['AMQ119002', CONDITIONS.notFound], // the target of a sender is not there
   ['AMQ119010', CONDITIONS.notFound], // the source of a receiver is not there

@@ -1,6 +1,7 @@
 // What we ask of the broker's management, operation by operation.
 // Rule: nothing here decides anything; a result that is text of JSON is parsed, and its fields are those of the broker.
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import { AmqpError, CONDITIONS } from '../../plugin/errors.js'
 import { createQueueRequest, temporaryQueue, type ManagementClient } from './management-client.js'
 
@@ -10,9 +11,20 @@ export interface QueueRow {
   readonly address: string
   readonly durable: string
   readonly routingType: string
-  readonly maxConsumers: string
   readonly consumerCount: string
   readonly messagesAdded: string
+}
+
+/** A row of listAddresses. */
+interface AddressRow {
+  readonly name: string
+  readonly routedMessageCount: string
+}
+
+/** A row of listConsumers. */
+interface ConsumerRow {
+  readonly id: string
+  readonly session: string
 }
 
 export interface Divert {
@@ -25,6 +37,8 @@ export interface Divert {
 }
 
 const PAGE = 1000
+/** between looks whether something has ended that the broker is about to end, ms */
+const LOOK_AGAIN_MS = 5
 
 export class Broker {
   readonly #management: ManagementClient
@@ -52,10 +66,22 @@ export class Broker {
     await this.#do('updateQueue', JSON.stringify({ name, 'max-consumers': maxConsumers }))
   }
 
-  /** undefined: no such queue */
-  async queue(name: string): Promise<QueueRow | undefined> {
-    const [row] = await this.#rows<QueueRow>('listQueues', 'NAME', 'EQUALS', name)
-    return row
+  /** Of a queue; undefined: no such queue. */
+  async consumerCount(name: string): Promise<number | undefined> {
+    return this.#count(`queue.${name}`, 'getConsumerCount')
+  }
+
+  async maxConsumers(name: string): Promise<number | undefined> {
+    return this.#count(`queue.${name}`, 'getMaxConsumers')
+  }
+
+  /** Since the broker started: what came to the address of a queue of the same name and not into the queue. */
+  async keptOut(name: string): Promise<number> {
+    const [routed, added] = await Promise.all([
+      this.#count(`address.${name}`, 'getRoutedMessageCount'),
+      this.#count(`queue.${name}`, 'getMessagesAdded')
+    ])
+    return (routed ?? 0) - (added ?? 0)
   }
 
   /** Those whose names begin with `prefix`. */
@@ -64,8 +90,10 @@ export class Broker {
     return rows.filter(({ name }) => name.startsWith(prefix))
   }
 
-  async hasQueue(name: string): Promise<boolean> {
-    return (await this.queue(name)) !== undefined
+  /** Messages that came to each address whose name begins with `prefix`, since the broker started. */
+  async routedMessages(prefix: string): Promise<ReadonlyMap<string, number>> {
+    const rows = await this.#rows<AddressRow>('listAddresses', 'NAME', 'CONTAINS', prefix)
+    return new Map(rows.map(({ name, routedMessageCount }) => [name, Number(routedMessageCount)]))
   }
 
   async queueNames(): Promise<readonly string[]> {
@@ -90,19 +118,20 @@ export class Broker {
     return (await this.#attribute('broker', 'DivertNames')) as readonly string[]
   }
 
-  /** Closes them; what they had not settled goes back. */
+  /** Closes them; resolves when they are gone, and what they had not settled is back. */
   async closeConsumers(queue: string): Promise<void> {
-    const rows = await this.#rows<{ id: string; session: string }>('listConsumers', 'QUEUE', 'EQUALS', queue)
-    await Promise.all(rows.map(({ id, session }) => this.#do('closeConsumerWithID', session, id)))
+    const closed = await this.#consumers(queue)
+    const close = ({ id, session }: ConsumerRow): Promise<unknown> =>
+      this.#do('closeConsumerWithID', session, id)
+    await Promise.all(closed.map(close))
+    // the broker says so before it has done it
+    const isClosed = (row: ConsumerRow): boolean =>
+      closed.some(({ id, session }) => row.id === id && row.session === session)
+    while ((await this.#consumers(queue)).some(isClosed)) await sleep(LOOK_AGAIN_MS)
   }
 
   async setAddressSettings(match: string, settings: object): Promise<void> {
     await this.#do('addAddressSettings', match, JSON.stringify(settings))
-  }
-
-  /** Messages that came to an address with a queue, since the broker started. */
-  async routedMessages(address: string): Promise<number> {
-    return Number(await this.#attribute(`address.${address}`, 'RoutedMessageCount'))
   }
 
   #do(operation: string, ...args: readonly unknown[]): Promise<unknown> {
@@ -111,6 +140,20 @@ export class Broker {
 
   #attribute(resource: string, attribute: string): Promise<unknown> {
     return this.#management.request({ resource, attribute })
+  }
+
+  #consumers(queue: string): Promise<ConsumerRow[]> {
+    return this.#rows<ConsumerRow>('listConsumers', 'QUEUE', 'EQUALS', queue)
+  }
+
+  /** undefined: no such resource */
+  async #count(resource: string, operation: string): Promise<number | undefined> {
+    try {
+      return Number(await this.#management.request({ resource, operation, args: [] }))
+    } catch (error) {
+      if (error instanceof AmqpError && error.condition === CONDITIONS.notFound) return undefined
+      throw error
+    }
   }
 
   async #rows<T>(operation: string, field: string, how: string, value: string): Promise<T[]> {

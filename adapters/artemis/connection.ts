@@ -181,8 +181,7 @@ export class ArtemisConnection implements AmqpConnection {
 
   /** The broker keeps a queue for a while after its consumer has gone. */
   async #isAttended(queue: string): Promise<boolean> {
-    const row = await this.#parts.broker.queue(queue)
-    return row !== undefined && row.consumerCount !== '0'
+    return ((await this.#parts.broker.consumerCount(queue)) ?? 0) > 0
   }
 
   async #assertAttended(address: string): Promise<void> {

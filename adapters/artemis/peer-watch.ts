@@ -103,9 +103,9 @@ export class PeerWatch {
   }
 
   async #look(inbox: string): Promise<void> {
-    const row = await this.#broker.queue(inbox).catch(() => null)
-    if (row === null) return // the broker does not answer, and will be asked again
-    if (row === undefined || row.consumerCount === '0') this.#gone(inbox)
+    const count = await this.#broker.consumerCount(inbox).catch(() => null)
+    if (count === null) return // the broker does not answer, and will be asked again
+    if (count === undefined || count === 0) this.#gone(inbox)
   }
 
   #gone(inbox: string): void {

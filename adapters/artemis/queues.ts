@@ -47,9 +47,7 @@ export class ArtemisQueues implements Queues {
   async delete(name: string): Promise<void> {
     // a route without its queue would swallow what it matches
     for (const divert of await routesTo(this.#broker, name)) await this.#broker.destroyDivert(divert)
-    const row = await this.#broker.queue(name)
-    if (row === undefined) return
-    const dropped = await this.#droppedBy(row)
+    const dropped = this.#since(name, await this.#broker.keptOut(name))
     this.#base.delete(name)
     if (dropped > 0) this.#droppedBefore.set(name, dropped + (this.#droppedBefore.get(name) ?? 0))
     await this.#broker.destroyQueue(name)
@@ -69,8 +67,8 @@ export class ArtemisQueues implements Queues {
   }
 
   async limit(prefix: string, { maxMessages, maxBytes }: QueueLimits): Promise<void> {
-    for (const row of await this.#rows(prefix)) {
-      if (!this.#base.has(row.name)) this.#base.set(row.name, await this.#difference(row))
+    for (const [name, count] of await this.#keptOut(prefix)) {
+      if (!this.#base.has(name)) this.#base.set(name, count)
     }
     const limits = {
       ...SETTINGS,
@@ -87,7 +85,7 @@ export class ArtemisQueues implements Queues {
 
   async dropped(prefix: string): Promise<number> {
     let count = 0
-    for (const row of await this.#rows(prefix)) count += await this.#droppedBy(row)
+    for (const [name, keptOut] of await this.#keptOut(prefix)) count += this.#since(name, keptOut)
     for (const [name, before] of this.#droppedBefore) if (name.startsWith(prefix)) count += before
     return count
   }
@@ -113,10 +111,14 @@ export class ArtemisQueues implements Queues {
 
   /** Lets several consume, unless one has the queue alone. */
   async #share(name: string): Promise<void> {
-    const row = await this.#broker.queue(name)
-    if (row === undefined) throw new AmqpError(CONDITIONS.notFound, `no queue ${name}`)
-    if (row.maxConsumers !== '1') return
-    if (row.consumerCount !== '0') {
+    const [most, count] = await Promise.all([
+      this.#broker.maxConsumers(name),
+      this.#broker.consumerCount(name)
+    ])
+    if (most === undefined || count === undefined)
+      throw new AmqpError(CONDITIONS.notFound, `no queue ${name}`)
+    if (most !== 1) return
+    if (count > 0) {
       throw new AmqpError(CONDITIONS.resourceLocked, `${name} has an exclusive consumer`)
     }
     await this.#broker.setMaxConsumers(name, -1)
@@ -127,18 +129,19 @@ export class ArtemisQueues implements Queues {
     return rows.filter(({ name, durable }) => durable === 'true' && isPluginQueue(name))
   }
 
-  /** What came to its address and not into the queue. */
-  async #droppedBy(row: QueueRow): Promise<number> {
-    return Math.max(0, (await this.#difference(row)) - (this.#base.get(row.name) ?? 0))
+  /** What came to the addresses of these queues and not into them, since the broker started. */
+  async #keptOut(prefix: string): Promise<readonly (readonly [name: string, count: number])[]> {
+    const [rows, routed] = [await this.#rows(prefix), await this.#broker.routedMessages(prefix)]
+    return rows.map(({ name, messagesAdded }) => [name, (routed.get(name) ?? 0) - Number(messagesAdded)])
   }
 
-  async #difference({ address, messagesAdded }: QueueRow): Promise<number> {
-    return (await this.#broker.routedMessages(address)) - Number(messagesAdded)
+  #since(name: string, keptOut: number): number {
+    return Math.max(0, keptOut - (this.#base.get(name) ?? 0))
   }
 
   /** The broker was started again, and with it its counts. */
   async countAgain(): Promise<void> {
     this.#base.clear()
-    for (const row of await this.#rows('$mqtt.')) this.#base.set(row.name, await this.#difference(row))
+    for (const [name, count] of await this.#keptOut('$mqtt.')) this.#base.set(name, count)
   }
 }

@@ -53,7 +53,8 @@ export class ArtemisRoutes implements Routes {
 
   async add(route: Route): Promise<void> {
     const { filter, queue } = route
-    if (!(await this.#broker.hasQueue(queue))) throw new AmqpError(CONDITIONS.notFound, `no queue ${queue}`)
+    if ((await this.#broker.consumerCount(queue)) === undefined)
+      throw new AmqpError(CONDITIONS.notFound, `no queue ${queue}`)
     const condition = divertFilter(route, this.#hostQueues)
     await this.#broker.createDivert({
       name: divertName(route),

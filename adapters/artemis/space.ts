@@ -24,6 +24,7 @@ import { AmqpError, CONDITIONS } from '../../plugin/errors.js'
 import type { ClientLogin } from '../rhea/client-connection.js'
 import type { ClientSession } from '../rhea/client-session.js'
 import { ConnectionPool } from '../rhea/connection-pool.js'
+import { checkBroker } from './broker-check.js'
 import { Broker } from './broker.js'
 import { ArtemisConnection } from './connection.js'
 import { ArtemisStore } from './keyed-store.js'
@@ -125,6 +126,11 @@ export class ArtemisSpace implements AddressSpace {
     this.#sweeping ??= setInterval(() => {
       removeStaleSubscriptions(this.#broker).catch(() => undefined) // the broker is gone: it is told elsewhere
     }, SWEEP_MS).unref()
+  }
+
+  /** Rejects where the broker is not set up as it must be. */
+  async check(): Promise<void> {
+    await checkBroker(await this.#connectService(), this.#subscriptionParts)
   }
 
   /** The broker may be another one than before. */
@@ -275,6 +281,7 @@ export async function openArtemisSpace(options: ArtemisSpaceOptions): Promise<Ar
   const space = new ArtemisSpace(options, pool, management)
   try {
     await space.prepare()
+    await space.check()
     return space
   } catch (error) {
     await space.close()

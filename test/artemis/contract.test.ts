@@ -23,10 +23,6 @@ const DIFFERS: ReadonlyMap<string, string> = new Map([
   ['keeps a message as it is when it is delivered again', PRIORITY],
   ['passes the received bytes of every AMQP type on, to a subscription and through a queue', TO],
   ['drops over the bound of bytes of a queue what is too large, and takes what has room', BYTES],
-  [
-    'takes messages again when a full queue has room, and counts what is delivered until it is settled',
-    LATER
-  ],
   ['counts a message that a full queue dropped as taken', NONE],
   ['counts what a queue had before a restart towards its bounds', NOT_DURABLE],
   ['counts a delivery that a crash cut off, and none of what was not delivered', LAZY],
@@ -39,6 +35,10 @@ const DIFFERS: ReadonlyMap<string, string> = new Map([
   ]
 ])
 
+const VARIES: ReadonlyMap<string, string> = new Map([
+  ['takes messages again when a full queue has room, and counts what is delivered until it is settled', LATER]
+])
+
 describe('ActiveMQ Artemis', () => {
-  withArtemis([QUEUE], broker => describeContract(artemis(broker), undefined, DIFFERS))
+  withArtemis([QUEUE], broker => describeContract(artemis(broker), undefined, DIFFERS, VARIES))
 })

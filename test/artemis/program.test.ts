@@ -125,6 +125,31 @@ describe('the program on ActiveMQ Artemis', function () {
       assert.notEqual((await mosquittoPub(one.port, args)).code, 0)
     })
 
+    it('leaves no address, queue or divert of clients that came and went', async () => {
+      const one = await start()
+      const admin = await ArtemisAdmin.open(broker())
+      // topics in use stay, and records that say that there was something for a while
+      const counts = async (): Promise<readonly number[]> => [
+        (await admin.addresses()).length,
+        (await admin.broker.queueNames()).length,
+        (await admin.broker.divertNames()).length
+      ]
+      const visit = async (i: number): Promise<void> => {
+        const sub = await one.subscribe('-i', `visitor-${i}`, '-t', `garbage/${i}`, '-t', 'garbage/all/#')
+        await one.publish('garbage/all/x', String(i))
+        await sub.lines.take(1)
+        await sub.stop()
+        // a durable session that its client ends
+        await (await one.subscribe('-c', '-i', `durable-${i}`, '-t', `garbage/+/${i}`)).stop()
+        await (await one.subscribe('-i', `durable-${i}`, '-t', 'garbage/ended')).stop()
+      }
+      await visit(0)
+      const before = await counts()
+      for (let i = 1; i <= 10; i++) await visit(i)
+      await admin.until(async () => (await counts()).every((count, i) => count <= (before[i] ?? 0)))
+      await admin.close()
+    })
+
     it('leaves no queue or divert of sources behind when it ends', async () => {
       const one = await start()
       const sub = await one.subscribe('-t', 'gone/#')
