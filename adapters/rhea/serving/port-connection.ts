@@ -2,7 +2,7 @@
 // Rule: the host gives no more than the client has given; what comes for credit that was taken back is released. A client that attaches a
 // receiver and then a sender may count on it that the receiver is there when it sends.
 
-import { CONDITIONS } from '../../../plugin/errors.js'
+import { AmqpError, CONDITIONS } from '../../../plugin/errors.js'
 import type {
   Delivery,
   LinkClosed,
@@ -14,7 +14,7 @@ import type {
   SenderOptions
 } from '../../../plugin/host.js'
 import type { CoreConnection, CoreDelivery, CoreReceiverOptions } from '../listener/bridge.js'
-import type { ServingConnection } from './serving-connection.js'
+import { isServable, type ServingConnection } from './serving-connection.js'
 
 const FAILED: Outcome = { type: 'modified', deliveryFailed: true, undeliverableHere: false }
 const RELEASED: Outcome = { type: 'released' }
@@ -32,10 +32,11 @@ export class PortConnection implements CoreConnection {
 
   async openSender({ name, address, kind, onCredit, onClosed }: SenderOptions): Promise<Sender> {
     if (this.#opening.size > 0) await Promise.allSettled(this.#opening)
-    return this.#inner.openSender({
+    const options: SenderOptions = {
       ...{ name, address, kind, onCredit },
       onClosed: closed => onClosed?.(explained(closed))
-    })
+    }
+    return answered(address, this.#inner.openSender(options))
   }
 
   openReceiver(options: CoreReceiverOptions): Promise<Receiver> {
@@ -84,7 +85,7 @@ class PortReceiver implements Receiver {
       }
     }
     try {
-      this.#inner = await connection.openReceiver(options)
+      this.#inner = await answered(address, connection.openReceiver(options))
       return this
     } catch (error) {
       this.#end()
@@ -151,6 +152,17 @@ class PortReceiver implements Receiver {
   #end(): void {
     this.#unsettled.clear()
     this.#onEnd()
+  }
+}
+
+/** A server in another process that does not answer is no reason to end the client's connection. */
+async function answered<T>(address: string | undefined, opening: Promise<T>): Promise<T> {
+  try {
+    return await opening
+  } catch (error) {
+    const silent = error instanceof AmqpError && error.condition === CONDITIONS.connectionForced
+    if (!silent || !isServable(address)) throw error
+    throw new AmqpError(CONDITIONS.detachForced, error.description)
   }
 }
 

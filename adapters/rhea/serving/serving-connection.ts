@@ -38,7 +38,7 @@ const LOST: LinkClosed = { cause: 'lost' }
 const NODES = /^\$mqtt\.(?:(?:to|gw|reply|store|sub|%)\.|.*\.pubrel$)/su
 
 /** True for what somebody may serve. */
-const isServable = (address: string | undefined): address is string =>
+export const isServable = (address: string | undefined): address is string =>
   address !== undefined && isOwnedAddress(address) && !NODES.test(address)
 
 export class ServingConnection implements AmqpConnection {
