@@ -25,9 +25,10 @@ import { EmbeddedPrincipal } from '../embedded/users.js'
 import type { ClientLogin } from '../rhea/client-connection.js'
 import { ConnectionPool } from '../rhea/connection-pool.js'
 import type { ClientSession } from '../rhea/client-session.js'
+import { ForwardedLink } from './forwarded-link.js'
+import { ForwardedReader } from './forwarded-reader.js'
 import { ManagementClient } from './management-client.js'
-import { ForwardedReader } from './remote-reader.js'
-import { ForwardedLink, RemoteServing, type ServingOptions } from './remote-serving.js'
+import { RemoteServing, type ServingOptions } from './remote-serving.js'
 import { openSource } from './remote-source.js'
 import { remoteQueues, remoteRoutes, RemoteStore } from './remote-state.js'
 
@@ -114,7 +115,7 @@ export class RemoteSpace implements AddressSpace {
       {
         address,
         capability: CAPABILITY.serve,
-        meet: (offer, session, onEnd) => new ForwardedLink(offer, onLink, session, onEnd)
+        meet: (end, session) => onLink(new ForwardedLink(end, session))
       },
       onLost
     )
@@ -129,7 +130,7 @@ export class RemoteSpace implements AddressSpace {
       {
         address: prefix,
         capability: CAPABILITY.serveReaders,
-        meet: (offer, session, onEnd) => new ForwardedReader(offer, onReader, session, onEnd)
+        meet: (end, session) => onReader(new ForwardedReader(end, session))
       },
       onLost
     )
