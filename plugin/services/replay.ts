@@ -72,10 +72,12 @@ export class Replay {
     this.#sender = sender
     try {
       this.#goOn()
-      // where nothing is copied nothing can be out of order
-      if (this.#sources.messages.mayHave(this.plan.topics, this.plan.prefixes))
-        await (marker === undefined ? this.#fill(sender) : this.#copyAll(sender))
-      if (marker !== undefined && (await sender.ready())) sender.send(marker)
+      if (marker === undefined) await this.#fill(sender)
+      else {
+        const { topics, prefixes } = this.plan
+        if (this.#sources.messages.mayHave(topics, prefixes)) await this.#copyAll(sender)
+        if (await sender.ready()) sender.send(marker)
+      }
       await sender.flushed()
     } finally {
       await sender.close()
