@@ -10,6 +10,8 @@ import { Program, TemporaryDirectory, type ReadySpace } from '../fixtures/progra
 
 const portOf = (address: string | undefined): number => Number(address?.split(':').at(-1))
 
+const STOPPED = { code: 0, signal: null }
+
 /** Programs on one broker, started one after the other: the first has the services, the last the AMQP clients. */
 class Programs implements SceneServer {
   readonly user = { name: 'full', password: 'full secret' }
@@ -50,7 +52,7 @@ class Programs implements SceneServer {
   }
 
   async end(): Promise<void> {
-    for (const program of this.#programs.splice(0)) await program.kill()
+    for (const program of this.#programs.splice(0)) assert.deepEqual(await program.stop(), STOPPED)
     this.#directory.remove()
   }
 }
