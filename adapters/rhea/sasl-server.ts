@@ -18,7 +18,7 @@ export const SASL_MAX_FRAME_SIZE = 4096
 const DESCRIPTOR = { mechanisms: 0x40, init: 0x41, outcome: 0x44 } as const
 
 /** Codes of a SASL outcome. `temporary`: the server could not find out. */
-export const SASL_CODE = { ok: 0, auth: 1, temporary: 4 } as const
+const SASL_CODE = { ok: 0, auth: 1, temporary: 4 } as const
 export type SaslCode = keyof typeof SASL_CODE
 
 /** Starts a SASL frame; finish() fills in its size. */

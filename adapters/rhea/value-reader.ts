@@ -12,7 +12,7 @@ export function readValue(reader: Reader): AmqpValue {
 }
 
 /** The constructor of the next value, without its descriptors. */
-export function readCode(reader: Reader): number {
+function readCode(reader: Reader): number {
   let code = reader.read_uint(1)
   while (code === CODE.described) {
     readValue(reader)

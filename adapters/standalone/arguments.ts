@@ -21,7 +21,7 @@ export interface RunArguments {
   readonly roles: readonly Role[] | undefined
 }
 
-export const ROLES = ['gateway', 'subscription'] as const
+const ROLES = ['gateway', 'subscription'] as const
 export type Role = (typeof ROLES)[number]
 
 export type Arguments = RunArguments | { readonly action: 'help' } | { readonly action: 'version' }

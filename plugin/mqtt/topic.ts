@@ -114,31 +114,6 @@ export function covers(allowed: string, filter: string): boolean {
   }
 }
 
-/** Some topic name is matched by both filters. */
-export function overlaps(a: string, b: string): boolean {
-  if (startsWithWildcard(a) && b.charCodeAt(0) === DOLLAR) return false
-  if (startsWithWildcard(b) && a.charCodeAt(0) === DOLLAR) return false
-  let i = 0
-  let j = 0
-  for (;;) {
-    const c = a.charCodeAt(i)
-    const d = b.charCodeAt(j)
-    if (c === HASH || d === HASH) return true
-    const iEnd = levelEnd(a, i)
-    const jEnd = levelEnd(b, j)
-    if (c !== PLUS && d !== PLUS) {
-      if (iEnd - i !== jEnd - j || !sameCharacters(a, i, b, j, iEnd - i)) return false
-    }
-    i = iEnd
-    j = jEnd
-    // `+` and `/#` have only the empty topic name in common, which is none: the second level is at 1 or later.
-    if (i === a.length) return j === b.length || (isRestHash(b, j) && j > 0)
-    if (j === b.length) return isRestHash(a, i) && i > 0
-    i++
-    j++
-  }
-}
-
 /** The first level is a wildcard, so that no topic that starts with `$` is matched. */
 function startsWithWildcard(filter: string): boolean {
   const c = filter.charCodeAt(0)

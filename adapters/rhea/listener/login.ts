@@ -13,7 +13,7 @@ type Authenticator = Pick<AddressSpace, 'authenticate'> & Pick<CoreSpace, 'servi
 type Answer = Principal | 'service'
 
 /** The mechanisms that can work for somebody: ANONYMOUS only where nobody needs a name. */
-export async function offeredMechanisms(space: Authenticator): Promise<readonly SaslMechanism[]> {
+async function offeredMechanisms(space: Authenticator): Promise<readonly SaslMechanism[]> {
   const anonymous = await space.authenticate({ mechanism: 'ANONYMOUS' })
   return 'principal' in anonymous ? ['PLAIN', 'ANONYMOUS'] : ['PLAIN']
 }
