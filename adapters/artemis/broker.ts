@@ -39,6 +39,8 @@ export interface Divert {
 const PAGE = 1000
 /** between looks whether something has ended that the broker is about to end, ms */
 const LOOK_AGAIN_MS = 5
+/** for consumers to be gone, ms */
+const CLOSING_MS = 10_000
 
 export class Broker {
   readonly #management: ManagementClient
@@ -127,7 +129,12 @@ export class Broker {
     // the broker says so before it has done it
     const isClosed = (row: ConsumerRow): boolean =>
       closed.some(({ id, session }) => row.id === id && row.session === session)
-    while ((await this.#consumers(queue)).some(isClosed)) await sleep(LOOK_AGAIN_MS)
+    const end = Date.now() + CLOSING_MS
+    while ((await this.#consumers(queue)).some(isClosed)) {
+      if (Date.now() > end)
+        throw new AmqpError(CONDITIONS.internalError, `the broker does not close the consumers of ${queue}`)
+      await sleep(LOOK_AGAIN_MS)
+    }
   }
 
   async setAddressSettings(match: string, settings: object): Promise<void> {

@@ -76,11 +76,13 @@ export class ClientEnd implements WireLink {
     if (this.#phase === 'open') this.#options.wire.send(this.#id, this.#peer, frame)
   }
 
-  /** Detaches; resolves when the server knows, or is gone. */
+  /** Detaches; resolves when the server knows, or is gone, or does not say. */
   async close(error: LinkError | undefined): Promise<void> {
     if (this.#phase === 'open') {
       this.#phase = 'closing'
       this.#options.wire.send(this.#id, this.#peer, { type: 'detach', error })
+      const timer = setTimeout(() => this.#end({ cause: 'clean' }), ANSWER_MS)
+      void this.#ended.then(() => clearTimeout(timer))
     }
     await this.#ended
   }

@@ -62,6 +62,8 @@ export class ArtemisConnection implements AmqpConnection {
   #wire: Promise<LinkWire> | undefined
   /** to served addresses */
   readonly #links = new Set<{ leave(): Promise<void> }>()
+  /** queues of receivers that are open */
+  readonly #temporary = new Set<string>()
   #closed = false
 
   /** `own`: of the user's, or of the plugin's where there is none. */
@@ -122,6 +124,10 @@ export class ArtemisConnection implements AmqpConnection {
     await Promise.all([...this.#links].map(link => link.leave()))
     const service = await this.#service?.catch(() => undefined)
     await Promise.all([this.#own.close(), service?.close()])
+    // the broker would take its time
+    await Promise.all(
+      [...this.#temporary].map(queue => this.#parts.broker.destroyQueue(queue).catch(() => undefined))
+    )
   }
 
   /** Vanishes without a word. */
@@ -167,6 +173,7 @@ export class ArtemisConnection implements AmqpConnection {
     const service = await this.#connectService()
     await broker.createTemporaryQueue(address)
     const receiver = await translating(service.openReceiver({ ...options, address, kind: 'queue' }))
+    this.#temporary.add(address)
     return {
       name: receiver.name,
       address,
@@ -174,6 +181,7 @@ export class ArtemisConnection implements AmqpConnection {
       drain: () => receiver.drain(),
       close: async error => {
         await receiver.close(error)
+        this.#temporary.delete(address)
         await broker.destroyQueue(address)
       }
     }
@@ -207,9 +215,10 @@ export class ArtemisConnection implements AmqpConnection {
     return new RelaySender({
       topics: this.#told(topics),
       resolve: to => this.#resolve(to),
-      queues: async onCredit => {
+      onClosed: closed => options.onClosed?.(closed),
+      queues: async (onCredit, onClosed) => {
         const service = await this.#connectService()
-        return this.#told(await service.openSender({ address: undefined, kind: 'queue', onCredit }))
+        return this.#told(await service.openSender({ address: undefined, kind: 'queue', onCredit, onClosed }))
       }
     })
   }

@@ -3,7 +3,7 @@
 // this side has asked. A queue's message over the link for topics would be accepted, and lost.
 
 import { CONDITIONS } from '../../plugin/errors.js'
-import type { LinkError, Message, Outcome, Sender, SendOptions } from '../../plugin/host.js'
+import type { LinkClosed, LinkError, Message, Outcome, Sender, SendOptions } from '../../plugin/host.js'
 
 type OnOutcome = ((outcome: Outcome) => void) | undefined
 
@@ -12,7 +12,9 @@ interface RelayParts {
   /** where `to` leads; a rejection for what leads nowhere */
   readonly resolve: (to: string | undefined) => 'topic' | 'queue' | LinkError | Promise<'queue' | LinkError>
   /** opens the link to queues */
-  readonly queues: (onCredit: () => void) => Promise<Sender>
+  readonly queues: (onCredit: () => void, onClosed: (closed: LinkClosed) => void) => Promise<Sender>
+  /** The link to queues is gone, and with it the fate of what was sent over it. */
+  readonly onClosed: (closed: LinkClosed) => void
 }
 
 interface Waiting {
@@ -42,7 +44,7 @@ export class RelaySender implements Sender {
   }
 
   get credit(): number {
-    return Math.max(0, this.#parts.topics.credit - this.#waiting.length - this.#asking)
+    return this.#closed ? 0 : Math.max(0, this.#parts.topics.credit - this.#waiting.length - this.#asking)
   }
 
   send(message: Message, onOutcome?: (outcome: Outcome) => void, options?: SendOptions): void {
@@ -80,7 +82,10 @@ export class RelaySender implements Sender {
   }
 
   async #open(): Promise<void> {
-    this.#queues = this.#parts.queues(() => this.#flush())
+    this.#queues = this.#parts.queues(
+      () => this.#flush(),
+      closed => this.#lost(closed)
+    )
     try {
       this.#opened = await this.#queues
       this.#flush()
@@ -90,6 +95,14 @@ export class RelaySender implements Sender {
       const outcome = rejected({ condition: CONDITIONS.connectionForced, description })
       for (const { onOutcome } of this.#waiting.splice(0)) onOutcome?.(outcome)
     }
+  }
+
+  #lost(closed: LinkClosed): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#waiting.length = 0
+    void this.#parts.topics.close()
+    this.#parts.onClosed(closed)
   }
 
   #flush(): void {

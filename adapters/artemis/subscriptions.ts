@@ -54,6 +54,7 @@ export class Subscription implements Receiver {
       await subscription.#attach(connection, options)
       return subscription
     } catch (error) {
+      parts.subscriptions.delete(subscription)
       await subscription.#receiver?.close()
       throw error
     }
