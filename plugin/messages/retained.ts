@@ -59,6 +59,16 @@ function expiryOf({ ttlMs = 0, properties }: Message, now: number): number | und
 export const isRetainedRecord = ({ properties, annotations, body }: Message, topic: string): boolean =>
   properties.to === topic && annotations.get(RETAINED) === true && body.type !== 'none'
 
+/** In place of a record: what was there was removed, and some receiver may still have a copy of it as the last of its topic. */
+export const removedRecord = (topic: string): Message => ({
+  ...{ durable: true, deliveryCount: 0, annotations: new Map([[RETAINED, true]]), properties: { to: topic } },
+  ...{ applicationProperties: NOTHING, body: { type: 'none' } }
+})
+
+/** The value under `topic` is what removedRecord made. */
+export const isRemovedRecord = ({ properties, annotations, body }: Message, topic: string): boolean =>
+  properties.to === topic && annotations.get(RETAINED) === true && body.type === 'none'
+
 export const isExpired = ({ properties }: Message, now: number): boolean =>
   (properties.absoluteExpiryTime ?? Infinity) <= now
 

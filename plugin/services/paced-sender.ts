@@ -18,6 +18,8 @@ const HOLDS = Promise.resolve(true)
 export class PacedSender {
   /** messages without an outcome, at most */
   readonly #window: number
+  /** what found the address full is not sent again where this says no */
+  readonly #isWanted: (message: Message) => boolean
   #sender: Sender | undefined
   #unsettled = 0
   /** found the address full */
@@ -27,13 +29,19 @@ export class PacedSender {
   #failure: Error | undefined
   #wake: (() => void) | undefined
 
-  private constructor(window: number) {
+  private constructor(window: number, isWanted: (message: Message) => boolean) {
     this.#window = window
+    this.#isWanted = isWanted
   }
 
   /** Attaches to a queue or reply node. Rejects with AmqpError. */
-  static async open(connection: AmqpConnection, address: string, window: number): Promise<PacedSender> {
-    const paced = new PacedSender(window)
+  static async open(
+    connection: AmqpConnection,
+    address: string,
+    window: number,
+    isWanted: (message: Message) => boolean = () => true
+  ): Promise<PacedSender> {
+    const paced = new PacedSender(window, isWanted)
     paced.#sender = await connection.openSender({
       address,
       kind: 'queue',
@@ -95,7 +103,7 @@ export class PacedSender {
 
   #sendAgain(): void {
     this.#delay = undefined
-    const again = this.#refused.splice(0)
+    const again = this.#refused.splice(0).filter(this.#isWanted)
     while (again.length > 0 && (this.#sender?.credit ?? 0) > 0) {
       const message = again.shift()
       if (message !== undefined) this.send(message)

@@ -2,11 +2,12 @@
 // Rule: paced by credit, and without it neither a turn at the store nor a page of it is held. Into a session's queue, where newer
 // publications come live, copies are sent until the last message of each topic is the newest:
 // a copy may be older than what came live before it if its topic changed between the read and a marker that was sent after the copy.
-// Then it is sent again, unless the topic changed once more after that marker: that publication comes live, after the copy.
+// Then it is sent again, unless the topic changed once more after that marker: that publication comes live, after the copy. Until that
+// is known the topic is unsure, and one replay hands it on to the next.
 
 import { randomBytes } from 'node:crypto'
 import type { AmqpConnection, Message } from '../host.js'
-import { retainedCopy, retainedRemoval } from '../messages/retained.js'
+import { isRemovedRecord, retainedCopy, retainedRemoval } from '../messages/retained.js'
 import { PacedSender } from './paced-sender.js'
 import type { ReadingTurns } from './reading-turns.js'
 import type { ReplayPlan } from './replay-plan.js'
@@ -38,6 +39,16 @@ export interface ReplayTarget {
   readonly marker?: Message | undefined
 }
 
+/** What a replay into a queue goes on with. */
+export interface Beginning {
+  /** topics with a copy in the queue that may be old */
+  readonly unsure: Iterable<string>
+  /** a service that has died has begun it: what is known to be removed may be among its copies */
+  readonly resumed: boolean
+}
+
+const NEW: Beginning = { unsure: [], resumed: false }
+
 /** Where a reading goes on: behind this topic. */
 interface Place {
   readonly after: string | undefined
@@ -49,13 +60,18 @@ export class ReplayAborted extends Error {}
 export class Replay {
   readonly plan: ReplayPlan
   readonly target: ReplayTarget
+  readonly resumed: boolean
+  /** of copies into a queue: those that may be the last of their topic, and old */
+  readonly #unsure: Set<string>
   readonly #sources: ReplaySources
   #sender: PacedSender | undefined
   /** of a copying into a queue: topics that have changed since it was asked last */
   #changed: Set<string> | undefined
   #aborted: ReplayAborted | undefined
 
-  constructor(sources: ReplaySources, plan: ReplayPlan, target: ReplayTarget) {
+  constructor(sources: ReplaySources, plan: ReplayPlan, target: ReplayTarget, beginning = NEW) {
+    this.resumed = beginning.resumed
+    this.#unsure = new Set(beginning.unsure)
     this.#sources = sources
     this.plan = plan
     this.target = target
@@ -68,7 +84,9 @@ export class Replay {
     this.#goOn()
     const { address, marker } = this.target
     const window = marker === undefined ? QUEUE_WINDOW : CLIENT_WINDOW
-    const sender = await PacedSender.open(connection, address, window)
+    const isWanted = ({ properties: { to = '' } }: Message): boolean =>
+      marker !== undefined || this.plan.matches(to)
+    const sender = await PacedSender.open(connection, address, window, isWanted)
     this.#sender = sender
     try {
       this.#goOn()
@@ -82,6 +100,18 @@ export class Replay {
     } finally {
       await sender.close()
     }
+  }
+
+  isUnsure(topic: string): boolean {
+    return this.#unsure.has(topic)
+  }
+
+  /** Unsure topics that are not its own any more, for who takes those that are `wanted`. */
+  handOver(wanted: (topic: string) => boolean): string[] {
+    const isOwn = (topic: string): boolean => this.#aborted === undefined && this.plan.matches(topic)
+    const handed = [...this.#unsure].filter(topic => !isOwn(topic) && wanted(topic))
+    for (const topic of handed) this.#unsure.delete(topic)
+    return handed
   }
 
   abort(): void {
@@ -100,6 +130,7 @@ export class Replay {
       if (changed !== undefined && changed.size <= MAX_CHANGED && this.plan.matches(topic)) changed.add(topic)
     })
     try {
+      if (this.#unsure.size > 0) await this.#part(sender, () => Promise.resolve())
       await this.#copyAll(sender)
     } finally {
       unwatch()
@@ -133,8 +164,14 @@ export class Replay {
     if (this.target.marker !== undefined) return send()
     for (;;) {
       this.#changed = new Set()
+      for (const topic of [...this.#unsure]) await this.#copy(sender, topic, true)
       const sent = await send()
-      if (await this.#renew(sender)) return sent
+      if (!(await this.#renew(sender))) continue
+      // those that it may not send again wait for who may
+      const sure = [...this.#unsure].filter(topic => this.plan.matches(topic))
+      for (const topic of sure) this.#unsure.delete(topic)
+      this.#sources.messages.released(sure)
+      return sent
     }
   }
 
@@ -173,12 +210,11 @@ export class Replay {
   async #copy(sender: PacedSender, topic: string, again = false): Promise<void> {
     if (!this.plan.matches(topic)) return
     await sender.ready()
-    const record = await this.#sources.messages.get(topic)
+    const { messages } = this.#sources
+    const record = await messages.get(topic)
+    const gone = record === undefined && (again || (this.resumed && (await messages.isRemoved(topic))))
     this.#goOn()
-    // changed since then: what came live is the newest, or it is sent after the next marker
-    if (this.#isStale(topic)) return
-    if (record !== undefined) this.#send(sender, record)
-    else if (again) sender.send(retainedRemoval(topic, randomBytes(UID_BYTES)))
+    this.#send(sender, topic, gone ? 'removed' : record)
   }
 
   /** Where to go on in another turn; undefined: the end was reached. */
@@ -194,8 +230,8 @@ export class Replay {
       this.#goOn()
       if (wanted(topic)) {
         if (!(await sender.ready(STALL_MS))) return place
-        // what was read may have changed while it waited
-        if (!this.#isStale(topic)) this.#send(sender, record)
+        if (!isRemovedRecord(record, topic)) this.#send(sender, topic, record)
+        else if (this.resumed) this.#send(sender, topic, 'removed')
       }
       place = { after: topic }
       if (isOver()) return place
@@ -207,8 +243,14 @@ export class Replay {
     return this.#changed?.has(topic) === true
   }
 
-  #send(sender: PacedSender, record: Message): void {
-    const { marker } = this.target
-    sender.send(retainedCopy(record, randomBytes(UID_BYTES), marker === undefined))
+  /** undefined: nothing to send. */
+  #send(sender: PacedSender, topic: string, what: Message | 'removed' | undefined): void {
+    const toQueue = this.target.marker === undefined
+    // changed since it was read: what came live is the newest, or it is sent after the next marker
+    const isOld = this.#isStale(topic) || (toQueue && this.#sources.messages.isChanging(topic))
+    if (what === undefined || isOld || !this.plan.matches(topic)) return
+    if (toQueue) this.#unsure.add(topic)
+    const uid = randomBytes(UID_BYTES)
+    sender.send(what === 'removed' ? retainedRemoval(topic, uid) : retainedCopy(what, uid, toQueue))
   }
 }

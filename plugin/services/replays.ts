@@ -22,6 +22,9 @@ export interface ReplayRequest {
   readonly packetId?: number | undefined
 }
 
+/** Topics of one client whose copies are unsure, and nobody's, at most: those of before are forgotten. */
+const MAX_UNSURE = 10_000
+
 export interface ReplaysOptions extends ReplaySources {
   /** of the client's session */
   readonly queueOf: (clientId: string) => string
@@ -41,9 +44,30 @@ export class Replays {
   readonly #options: ReplaysOptions
   readonly #running = new Map<string, Running[]>()
   readonly #ends = new Set<Promise<void>>()
+  /** of clients: topics that replays have left unsure which ended early, for the next one that is asked for */
+  readonly #unsure = new Map<string, Set<string>>()
+  /** until replays of the service before this one are known */
+  #recovering = true
 
   constructor(options: ReplaysOptions) {
     this.#options = options
+    options.messages.keepRemovalsFor({
+      mayNeed: topic => this.#recovering || this.#isUnsure(topic),
+      stillNeeds: topic => this.#recovering || this.#isResuming || this.#isUnsure(topic)
+    })
+  }
+
+  /** Goes on with what the service before this one owed. What was accepted before this is in the feed. */
+  resume(owing: Iterable<readonly [clientId: string, filters: Iterable<string>]>): void {
+    for (const [clientId, filters] of owing) this.#start({ clientId, filters }, true)
+    // what is removed after that comes live after the copies of before
+    void this.#options.feed.passed().then(
+      () => {
+        this.#recovering = false
+        this.#options.messages.released()
+      },
+      () => undefined // the service stops
+    )
   }
 
   /** Throws AmqpError where the client may have no more of them. */
@@ -57,16 +81,23 @@ export class Replays {
   }
 
   /** Never rejects, and waits for nobody. */
-  start({ clientId, filters, replayTo, packetId }: ReplayRequest): void {
+  start(request: ReplayRequest): void {
+    this.#start(request, false)
+  }
+
+  #start({ clientId, filters, replayTo, packetId }: ReplayRequest, resumed: boolean): void {
     const plan = new ReplayPlan(filters)
     // the newer one brings all that an older one still would
-    if (replayTo === undefined) this.left(clientId, plan.filters, true)
+    const replaced = replayTo === undefined ? this.#leave(clientId, plan.filters, true) : []
     const target: ReplayTarget =
       replayTo === undefined
         ? { address: this.#options.queueOf(clientId) }
         : { address: replayTo, marker: encodeReplayed(replayTo, clientId, packetId) }
     const running: Running = {
-      replay: new Replay(this.#options, plan, target),
+      replay: new Replay(this.#options, plan, target, {
+        unsure: replayTo === undefined ? this.#takeUnsure(clientId, plan) : [],
+        resumed: resumed || replaced.some(({ replay }) => replay.resumed)
+      }),
       over: false,
       wake: undefined
     }
@@ -81,15 +112,23 @@ export class Replays {
   }
 
   /** Nobody wants copies for these filters any more; `queueOnly`: in the session's queue. */
-  left(clientId: string, filters: Iterable<string>, queueOnly = false): void {
+  left(clientId: string, filters: Iterable<string>): void {
+    this.#leave(clientId, filters, false)
+  }
+
+  /** Those that had one of them. */
+  #leave(clientId: string, filters: Iterable<string>, queueOnly: boolean): Running[] {
     const left = [...filters]
+    const had: Running[] = []
     for (const running of this.#running.get(clientId) ?? []) {
       const { plan, target } = running.replay
       if (queueOnly && target.marker !== undefined) continue
+      if (left.some(filter => plan.filters.has(filter))) had.push(running)
       for (const filter of left) plan.leave(filter)
       // to another address the marker is still owed
       if (plan.filters.size === 0 && target.marker === undefined) abort(running)
     }
+    return had
   }
 
   /** Copies for this filter are on their way to the session's queue. */
@@ -104,6 +143,7 @@ export class Replays {
   end(clientId: string, all: boolean): void {
     for (const running of this.#running.get(clientId) ?? [])
       if (all || running.replay.target.marker !== undefined) abort(running)
+    if (all) this.#options.messages.released(this.#takeUnsure(clientId))
   }
 
   /** Aborts all of them. */
@@ -112,10 +152,50 @@ export class Replays {
     await Promise.all(this.#ends)
   }
 
+  #isUnsure(topic: string): boolean {
+    for (const each of this.#unsure.values()) if (each.has(topic)) return true
+    for (const all of this.#running.values())
+      if (all.some(({ replay }) => replay.isUnsure(topic))) return true
+    return false
+  }
+
+  get #isResuming(): boolean {
+    for (const all of this.#running.values())
+      if (all.some(({ replay, over }) => replay.resumed && !over)) return true
+    return false
+  }
+
+  /** What of this client is unsure, and nobody else's; `plan`: what matches it alone. */
+  #takeUnsure(clientId: string, plan?: ReplayPlan): string[] {
+    const isWanted = (topic: string): boolean => plan?.matches(topic) !== false
+    const running = this.#running.get(clientId) ?? []
+    const taken = running.flatMap(({ replay }) => replay.handOver(isWanted))
+    const left = this.#unsure.get(clientId)
+    for (const topic of left ?? []) {
+      if (!isWanted(topic)) continue
+      left?.delete(topic)
+      taken.push(topic)
+    }
+    if (left?.size === 0) this.#unsure.delete(clientId)
+    return taken
+  }
+
+  /** Kept until somebody takes it. */
+  #keepUnsure(clientId: string, topics: readonly string[]): void {
+    if (topics.length === 0) return
+    const kept = new Set([...(this.#unsure.get(clientId) ?? []), ...topics])
+    this.#unsure.set(clientId, new Set([...kept].slice(-MAX_UNSURE)))
+  }
+
   #forget(clientId: string, running: Running): void {
     const left = this.#running.get(clientId)?.filter(each => each !== running) ?? []
     if (left.length === 0) this.#running.delete(clientId)
     else this.#running.set(clientId, left)
+    this.#keepUnsure(
+      clientId,
+      running.replay.handOver(() => true)
+    )
+    if (running.replay.resumed && !this.#isResuming) this.#options.messages.released()
   }
 
   async #run(clientId: string, running: Running): Promise<void> {

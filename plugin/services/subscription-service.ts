@@ -117,7 +117,7 @@ export class SubscriptionService {
     const { peer } = this.#options.config().services
     await nameQueues({ space, connection, store: await space.store(SUBSCRIPTION_STORE), log }, peer)
     await sessions.recover()
-    for (const [clientId, filters] of sessions.owing) replays.start({ clientId, filters })
+    replays.resume(sessions.owing)
     this.#abandoned.start()
     sweep.start()
   }
