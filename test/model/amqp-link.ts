@@ -9,7 +9,7 @@ import { decodeSubscriptions } from '../../plugin/messages/subscriptions.js'
 import type { Qos } from '../fixtures/mqtt-bytes.js'
 import { ServiceClient } from '../fixtures/service-client.js'
 import { possibleSubscriptions, surelyHas } from './delivery-rules.js'
-import type { Attempt, Change, EndReason, Publication, Receipt } from './history.js'
+import type { Asked, Attempt, EndReason, Publication, Receipt } from './history.js'
 import type { Link, LinkOptions } from './link.js'
 import { Outstanding } from './outstanding.js'
 import type { World } from './world.js'
@@ -189,17 +189,12 @@ export class AmqpLink implements Link {
       if (!filters.has(filter)) this.#fault(`the list has ${filter}, never asked for`)
   }
 
-  async #request(
-    changes: readonly (readonly [string, 0 | 1 | undefined])[],
-    send: () => Promise<string>
-  ): Promise<void> {
+  async #request(filters: readonly Asked[], send: () => Promise<string>): Promise<void> {
     const { history } = this.#options
-    const start = history.now()
-    const made = changes.map(([filter, qos]): Change => ({ filter, qos, start, end: undefined }))
-    this.connection.session?.changes.push(...made)
+    const changes = history.change(this.connection, filters)
     const name = `answer ${++this.#sends}`
     const answered = this.#outstanding.add(name)
-    if (await this.#well('a request', send())) for (const change of made) change.end = history.now()
+    if (await this.#well('a request', send())) for (const change of changes) change.end = history.now()
     this.#outstanding.answer(name)
     await answered
   }

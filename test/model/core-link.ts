@@ -5,7 +5,7 @@ import assert from 'node:assert/strict'
 import type { InboundPacket, OutboundPacket, Qos } from '../../plugin/mqtt/packets.js'
 import { CoreBridge } from './core-bridge.js'
 import type { CoreHost } from './core-host.js'
-import type { Attempt, Change, History, Publication, Receipt } from './history.js'
+import type { Asked, Attempt, Change, History, Publication, Receipt } from './history.js'
 import type { Manner } from './steps.js'
 
 export interface CoreLinkOptions {
@@ -72,10 +72,8 @@ export class CoreLink {
     this.#publish(history.publish(fields), ++this.#packetId, false)
   }
 
-  change(filters: readonly (readonly [filter: string, qos: 0 | 1 | undefined])[]): void {
-    const start = this.#options.history.now()
-    const changes = filters.map(([filter, qos]): Change => ({ filter, qos, start, end: undefined }))
-    this.connection.session?.changes.push(...changes)
+  change(filters: readonly Asked[]): void {
+    const changes = this.#options.history.change(this.connection, filters)
     const packetId = ++this.#packetId
     this.#requests.set(packetId, changes)
     const granted = filters.flatMap(([filter, qos]) => (qos === undefined ? [] : [{ filter, qos }]))

@@ -33,6 +33,9 @@ export interface Change extends Span {
   readonly qos: Qos | undefined
 }
 
+/** `qos` undefined: the subscription ends */
+export type Asked = readonly [filter: string, qos: 0 | 1 | undefined]
+
 export interface Receipt {
   readonly at: number
   readonly connection: Connection
@@ -148,6 +151,14 @@ export class History {
     connection.acceptedAt = doubt.end
     session.connections.push(connection)
     return session
+  }
+
+  /** A connection asks for subscriptions to begin, with their QoS, or to end. */
+  change(connection: Connection, filters: readonly Asked[]): Change[] {
+    const start = this.now()
+    const changes = filters.map(([filter, qos]): Change => ({ filter, qos, start, end: undefined }))
+    connection.session?.changes.push(...changes)
+    return changes
   }
 
   /** Client ids that have, or may have, a durable session. */

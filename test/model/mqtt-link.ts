@@ -13,7 +13,7 @@ import {
   type ServerPacket
 } from '../fixtures/mqtt-bytes.js'
 import { MqttSocket } from '../fixtures/mqtt-socket.js'
-import type { Attempt, Change, EndReason, Publication, Receipt } from './history.js'
+import type { Asked, Attempt, Change, EndReason, Publication, Receipt } from './history.js'
 import type { Link, LinkOptions } from './link.js'
 import { Outstanding } from './outstanding.js'
 import type { World } from './world.js'
@@ -147,17 +147,9 @@ export class MqttLink implements Link {
     this.#end()
   }
 
-  #request(
-    cmd: Request['cmd'],
-    changes: readonly (readonly [string, 0 | 1 | undefined])[],
-    packetId: number,
-    bytes: Buffer
-  ): Promise<void> {
-    const { history } = this.#options
-    const start = history.now()
-    const made = changes.map(([filter, qos]): Change => ({ filter, qos, start, end: undefined }))
-    this.connection.session?.changes.push(...made)
-    this.#requests.set(packetId, { cmd, changes: made })
+  #request(cmd: Request['cmd'], filters: readonly Asked[], packetId: number, bytes: Buffer): Promise<void> {
+    const changes = this.#options.history.change(this.connection, filters)
+    this.#requests.set(packetId, { cmd, changes })
     const answered = this.#outstanding.add(`${cmd} ${packetId}`)
     this.#socket.send(bytes)
     return answered

@@ -2,27 +2,17 @@
 
 import assert from 'node:assert/strict'
 import { AmqpError } from '../../../plugin/errors.js'
-import { RunningGateway } from '../../fixtures/gateway.js'
 import { Killable } from '../../fixtures/killable.js'
 import { publish, subscribe } from '../../fixtures/mqtt-bytes.js'
-import { ScriptedService, takeCopies, withReplyNodes } from '../../fixtures/scripted-service.js'
+import { takeCopies, withReplyNodes } from '../../fixtures/scripted-service.js'
+import { ReplayScene } from './replay-scene.js'
 
 describe('replays that do not end as they should', () => {
-  let gateway: RunningGateway
-  let service: ScriptedService
-
-  async function start(options: Parameters<typeof RunningGateway.start>[0] = {}): Promise<void> {
-    gateway = await RunningGateway.start({ roles: ['gateway'], ...options })
-    service = await ScriptedService.open(gateway.space)
-  }
-
-  afterEach(async () => {
-    await gateway.stop()
-    await service.close()
-  })
+  const scene = new ReplayScene()
+  afterEach(() => scene.stop())
 
   it('are asked for again where the service goes before their end, and only those', async () => {
-    await start()
+    const { gateway, service } = await scene.start()
     const [done, cut] = [await gateway.connect('done'), await gateway.connect('cut')]
     const first = await service.subscribed(done, 1, ['a/#', 1])
     await first.end()
@@ -31,9 +21,8 @@ describe('replays that do not end as they should', () => {
     await kept.copy(['a/1'])
     assert.deepEqual(await takeCopies(cut, 1), ['a/1'])
     await cut.unsubscribe('left')
-    await service.close()
-    service = await ScriptedService.open(gateway.space)
-    const announced = [await service.next(), await service.next()]
+    const successor = await scene.nextService()
+    const announced = [await successor.next(), await successor.next()]
     assert.deepEqual(
       announced.map(({ request }) => [request.clientId, request.replayTo]),
       [
@@ -42,32 +31,31 @@ describe('replays that do not end as they should', () => {
       ]
     )
     for (const each of announced) each.accept()
-    const again = await service.next()
+    const again = await successor.next()
     assert.deepEqual([again.request.clientId, again.filters], ['cut', ['a/#']])
     again.accept()
     await again.copy(['a/1', 'a/2'])
     await again.end()
     assert.deepEqual(await takeCopies(cut, 2), ['a/1', 'a/2'])
     assert.deepEqual(await cut.untilPong(), [])
-    assert.equal(service.untaken, 0)
+    assert.equal(successor.untaken, 0)
   })
 
   it('of a SUBSCRIBE that no service has answered come from the next one', async () => {
-    await start()
+    const { gateway, service } = await scene.start()
     const client = await gateway.connect('c')
     client.send(subscribe(1, ['#', 1]))
     const lost = await service.next()
     await lost.copy(['old'])
-    await service.close()
-    service = await ScriptedService.open(gateway.space)
-    const announced = await service.next()
+    const successor = await scene.nextService()
+    const announced = await successor.next()
     assert.equal(announced.request.replayTo, undefined)
     announced.accept()
-    const repeated = await service.next()
+    const repeated = await successor.next()
     assert.equal(repeated.request.packetId, 1)
     repeated.accept()
     assert.deepEqual(await client.next(), { cmd: 'suback', packetId: 1, codes: [1] })
-    const asked = await service.next()
+    const asked = await successor.next()
     assert.notEqual(asked.replayTo, lost.replayTo)
     asked.accept()
     await asked.copy(['new'])
@@ -76,7 +64,7 @@ describe('replays that do not end as they should', () => {
 
   it('are asked for again where the host loses the gateway’s connection', async () => {
     const lossy = new Killable()
-    await start({ wrap: lossy.wrap })
+    const { gateway, service } = await scene.start({ wrap: lossy.wrap })
     const client = await gateway.connect('c')
     const lost = await service.subscribed(client, 1, ['#', 0])
     await lost.copy(['one'])
@@ -93,7 +81,7 @@ describe('replays that do not end as they should', () => {
   })
 
   it('end a client whose replay the service will not make again, for it would miss some', async () => {
-    await start()
+    const { gateway, service } = await scene.start()
     const client = await gateway.connect('c')
     const first = await service.subscribed(client, 1, ['a', 1])
     await service.subscribed(client, 2, ['b', 1])
@@ -105,7 +93,7 @@ describe('replays that do not end as they should', () => {
   })
 
   it('come for the filters that the service granted, of those that it was asked for [MQTT3-3.8.4-5]', async () => {
-    await start()
+    const { gateway, service } = await scene.start()
     const client = await gateway.connect('c')
     client.send(subscribe(1, ['good', 1], ['bad', 1]))
     const asked = await service.next()
@@ -121,7 +109,7 @@ describe('replays that do not end as they should', () => {
     const wrap = withReplyNodes(() => {
       throw new AmqpError('amqp:not-found', 'there is no such address')
     })
-    await start({ wrap })
+    const { gateway, service } = await scene.start({ wrap })
     const client = await gateway.connect('c')
     for (const packetId of [1, 2]) {
       const asked = await service.subscribed(client, packetId, ['a', 1])
@@ -138,7 +126,7 @@ describe('replays that do not end as they should', () => {
     const wrap = withReplyNodes(() => {
       throw new AmqpError('amqp:resource-limit-exceeded', 'too many links')
     })
-    await start({ wrap })
+    const { gateway } = await scene.start({ wrap })
     const client = await gateway.connect('c')
     assert.deepEqual(await client.subscribe(['a', 1]), [0x80])
     assert.match(gateway.take('warn').at(-1)?.message ?? '', /no replay channel/)

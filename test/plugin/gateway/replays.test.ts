@@ -2,29 +2,20 @@
 
 import assert from 'node:assert/strict'
 import type { ReceiverOptions } from '../../../plugin/host.js'
-import { mqttOptions, RunningGateway } from '../../fixtures/gateway.js'
+import { mqttOptions } from '../../fixtures/gateway.js'
 import { puback, publish, subscribe } from '../../fixtures/mqtt-bytes.js'
-import { ScriptedService, takeCopies, withReplyNodes } from '../../fixtures/scripted-service.js'
+import { takeCopies, withReplyNodes } from '../../fixtures/scripted-service.js'
+import { ReplayScene } from './replay-scene.js'
 
 const named = (count: number, prefix = 't'): string[] =>
   Array.from({ length: count }, (_, index) => `${prefix}/${index}`)
 
 describe('retained messages at the gateway', () => {
-  let gateway: RunningGateway
-  let service: ScriptedService
-
-  async function start(options: Parameters<typeof RunningGateway.start>[0] = {}): Promise<void> {
-    gateway = await RunningGateway.start({ roles: ['gateway'], ...options })
-    service = await ScriptedService.open(gateway.space)
-  }
-
-  afterEach(async () => {
-    await gateway.stop()
-    await service.close()
-  })
+  const scene = new ReplayScene()
+  afterEach(() => scene.stop())
 
   it('come after the SUBACK, with RETAIN, at the lower of their QoS and the QoS granted [MQTT3-3.3.1-8] [MQTT3-3.8.4-6]', async () => {
-    await start()
+    const { gateway, service } = await scene.start()
     const client = await gateway.connect('c')
     client.send(subscribe(7, ['one/#', 1], ['zero/#', 0]))
     const asked = await service.next()
@@ -47,7 +38,7 @@ describe('retained messages at the gateway', () => {
   })
 
   it('come at the pace of the client: 20 at once, and all of them', async () => {
-    await start()
+    const { gateway, service } = await scene.start()
     const client = await gateway.connect('c')
     const asked = await service.subscribed(client, 1, ['#', 1])
     const topics = named(100)
@@ -64,7 +55,7 @@ describe('retained messages at the gateway', () => {
   })
 
   it('keep to the receive maximum', async () => {
-    await start({ mqtt: mqttOptions({ limits: { receiveMaximum: 3 } }) })
+    const { gateway, service } = await scene.start({ mqtt: mqttOptions({ limits: { receiveMaximum: 3 } }) })
     const client = await gateway.connect('c')
     const asked = await service.subscribed(client, 1, ['#', 1])
     await asked.copy(named(10))
@@ -85,7 +76,7 @@ describe('retained messages at the gateway', () => {
       }
     })
     const limits = { bufferedBytes: 4096 }
-    await start({
+    const { gateway, service } = await scene.start({
       wrap: withReplyNodes(counted),
       mqtt: mqttOptions({ limits }),
       limits: { volatileQueueBytes: 1 << 28 }
@@ -108,7 +99,7 @@ describe('retained messages at the gateway', () => {
   })
 
   it('are dropped where the topic came live meanwhile, and come with the next SUBSCRIBE [MQTT3-3.8.4-3]', async () => {
-    await start()
+    const { gateway, service } = await scene.start()
     const client = await gateway.connect('c')
     const asked = await service.subscribed(client, 1, ['#', 1])
     const publisher = await gateway.connect('publisher')
@@ -127,7 +118,7 @@ describe('retained messages at the gateway', () => {
   })
 
   it('come where the client was too slow for what came live of their topics', async () => {
-    await start({ mqtt: mqttOptions({ limits: { bufferedBytes: 4096 } }) })
+    const { gateway, service } = await scene.start({ mqtt: mqttOptions({ limits: { bufferedBytes: 4096 } }) })
     const [client, publisher] = [await gateway.connect('c'), await gateway.connect('publisher')]
     const asked = await service.subscribed(client, 1, ['#', 0])
     client.pauseReading()
@@ -156,7 +147,7 @@ describe('retained messages at the gateway', () => {
   })
 
   it('of a SUBSCRIBE during a replay come after it, in one more for all that waited', async () => {
-    await start()
+    const { gateway, service } = await scene.start()
     const client = await gateway.connect('c')
     const first = await service.subscribed(client, 1, ['a/#', 1])
     const [second, third] = [
@@ -181,7 +172,7 @@ describe('retained messages at the gateway', () => {
   })
 
   it('use one link for one client after the other', async () => {
-    await start()
+    const { gateway, service } = await scene.start()
     const used = new Set<string>()
     for (let index = 0; index < 50; index++) {
       const client = await gateway.connect(`c${index}`)
@@ -197,7 +188,7 @@ describe('retained messages at the gateway', () => {
   })
 
   it('of filters that a client has left do not come any more [MQTT3-3.10.4-2]', async () => {
-    await start()
+    const { gateway, service } = await scene.start()
     const client = await gateway.connect('c')
     const asked = await service.subscribed(client, 1, ['a/#', 1], ['b/#', 1])
     await asked.copy(['a/1'])
@@ -215,7 +206,7 @@ describe('retained messages at the gateway', () => {
   })
 
   it('of a client that has gone go nowhere, and its link is nobody else’s', async () => {
-    await start()
+    const { gateway, service } = await scene.start()
     const gone = await gateway.connect('gone')
     const asked = await service.subscribed(gone, 1, ['#', 1])
     await asked.copy(named(100))
