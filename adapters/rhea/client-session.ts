@@ -120,7 +120,12 @@ export class ClientSession implements AmqpConnection {
   async close(): Promise<void> {
     if (this.#phase === 'open') {
       this.#phase = 'closing'
-      for (const link of this.#links.values()) link.end.silence()
+      const links = [...this.#links.values()]
+      // a broker may answer the end before it has let go of what the session consumes
+      const receivers = links.filter(link => link instanceof ClientReceiver && link.end.open)
+      const detached = Promise.all(receivers.map(({ end }) => end.close(undefined)))
+      for (const link of links) link.end.silence()
+      await detached
       await this.#begun // rhea begins again what ends before its begin is answered
       this.#context.connection._process() // what was sent goes out first
       this.#session.close()

@@ -129,6 +129,18 @@ describe('adapters/rhea as a client: a host that does what it likes', () => {
     assert.deepEqual(scene.closed, [{ cause: 'error', error }])
   })
 
+  it('answers an end before it has let go of a consumer: we detach it first, and wait', async () => {
+    const { session, peer } = await receive()
+    const closing = session.close()
+    const { channel } = await peer.next('detach')
+    assert.equal(peer.frames.filter(({ name }) => name === 'end').length, 0)
+    peer.write(detach(0))
+    await peer.next('end')
+    peer.write(frame('end', channel, []))
+    await closing
+    assert.deepEqual(scene.closed, [])
+  })
+
   it('sends a message in more frames than our window, and its numbers wrap meanwhile: we get it', async () => {
     const first = 2 ** 32 - 10
     const { peer } = await receive(first)
