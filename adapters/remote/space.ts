@@ -22,9 +22,11 @@ import type {
 import { AmqpError, CONDITIONS } from '../../plugin/errors.js'
 import { CAPABILITY, readTag, type Description, type Rights } from '../embedded/management-protocol.js'
 import { EmbeddedPrincipal } from '../embedded/users.js'
+import { poolTo, serviceLogin, type BrokerAccess } from '../rhea/broker-access.js'
 import type { ClientLogin } from '../rhea/client-connection.js'
-import { ConnectionPool } from '../rhea/connection-pool.js'
 import type { ClientSession } from '../rhea/client-session.js'
+import type { ConnectionPool } from '../rhea/connection-pool.js'
+import { ServedPlaces } from '../rhea/serving/served-places.js'
 import { ForwardedLink } from './forwarded-link.js'
 import { ForwardedReader } from './forwarded-reader.js'
 import { ManagementClient } from './management-client.js'
@@ -32,29 +34,13 @@ import { RemoteServing, type ServingOptions } from './remote-serving.js'
 import { openSource } from './remote-source.js'
 import { remoteQueues, remoteRoutes, RemoteStore } from './remote-state.js'
 
-export interface RemoteSpaceOptions {
+export interface RemoteSpaceOptions extends BrokerAccess {
   /** undefined: as the broker says */
   readonly name?: string | undefined
-  readonly host: string
-  readonly port: number
-  /** who the broker knows the plugin as */
-  readonly service: { readonly name: string; readonly password: string }
   /** the plugin's configuration, as it is */
   readonly mqtt: unknown
   readonly log: Logger
-  /** until a connection is open, ms */
-  readonly connectTimeoutMs?: number | undefined
-  /** logical connections that share a real one */
-  readonly maxSessions?: number | undefined
 }
-
-const DEFAULTS = {
-  connectTimeoutMs: 10_000,
-  attachTimeoutMs: 10_000,
-  idleTimeOutMs: 30_000,
-  maxSessions: 64,
-  idleMs: 10_000
-} as const
 
 type Answer = { readonly rights: Rights } | Exclude<Authentication, { readonly principal: Principal }>
 
@@ -70,7 +56,7 @@ export class RemoteSpace implements AddressSpace {
   readonly #pool: ConnectionPool
   readonly #management: ManagementClient
   readonly #logins = new WeakMap<Principal, ClientLogin>()
-  readonly #serving = new Set<RemoteServing>()
+  readonly #served = new ServedPlaces()
 
   constructor(
     options: RemoteSpaceOptions,
@@ -136,24 +122,12 @@ export class RemoteSpace implements AddressSpace {
     )
   }
 
-  async #serve(
+  #serve(
     served: Pick<ServingOptions, 'address' | 'capability' | 'meet'>,
     onLost: (() => void) | undefined
   ): Promise<Closeable> {
     const connect = (): Promise<ClientSession> => this.#connectService()
-    const lost = (): void => {
-      if (serving !== undefined) this.#serving.delete(serving)
-      onLost?.()
-    }
-    let serving: RemoteServing | undefined
-    serving = await RemoteServing.open({ ...served, onLost: lost, connect })
-    this.#serving.add(serving)
-    return {
-      close: async () => {
-        this.#serving.delete(serving)
-        await serving.close()
-      }
-    }
+    return this.#served.add(lost => RemoteServing.open({ ...served, onLost: lost, connect }), onLost)
   }
 
   async source(filter: string, options: SourceOptions): Promise<Source> {
@@ -166,8 +140,7 @@ export class RemoteSpace implements AddressSpace {
 
   /** Ends what is served, and closes all connections. */
   async close(): Promise<void> {
-    await Promise.all([...this.#serving].map(serving => serving.close()))
-    this.#serving.clear()
+    await this.#served.close()
     this.#management.close()
     await this.#pool.close()
   }
@@ -177,26 +150,15 @@ export class RemoteSpace implements AddressSpace {
   }
 }
 
-function serviceLogin({ service }: RemoteSpaceOptions): ClientLogin {
-  return { username: service.name, password: Buffer.from(service.password) }
-}
-
 /** Rejects with AmqpError where the broker cannot be reached, or does not know the service. */
 export async function openRemoteSpace(options: RemoteSpaceOptions): Promise<RemoteSpace> {
-  const { host, port, connectTimeoutMs, maxSessions } = options
-  const pool = new ConnectionPool({
-    ...DEFAULTS,
-    host,
-    port,
-    connectTimeoutMs: connectTimeoutMs ?? DEFAULTS.connectTimeoutMs,
-    maxSessions: maxSessions ?? DEFAULTS.maxSessions,
-    containerId: `mqtt-over-amqp-${process.pid}`
-  })
+  const { host, port, log } = options
+  const pool = poolTo(options, `mqtt-over-amqp-${process.pid}`)
   const management = new ManagementClient({
     connect: () => pool.connect(serviceLogin(options), readTag),
     onGone: ({ condition, description }) =>
-      options.log.warn({ host, port, condition, description }, 'the broker is gone; it is tried again'),
-    onBack: () => options.log.info({ host, port }, 'the broker is there again')
+      log.warn({ host, port, condition, description }, 'the broker is gone; it is tried again'),
+    onBack: () => log.info({ host, port }, 'the broker is there again')
   })
   try {
     return new RemoteSpace(options, pool, management, await management.json<Description>('describe'))
