@@ -164,7 +164,9 @@ export class Replay {
     if (this.target.marker !== undefined) return send()
     for (;;) {
       this.#changed = new Set()
-      for (const topic of [...this.#unsure]) await this.#copy(sender, topic, true)
+      // what is still there is read anyway
+      for (const topic of [...this.#unsure])
+        if ((await this.#sources.messages.get(topic)) === undefined) await this.#copy(sender, topic, true)
       const sent = await send()
       if (!(await this.#renew(sender))) continue
       // those that it may not send again wait for who may
