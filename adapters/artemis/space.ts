@@ -21,9 +21,10 @@ import type {
   SourceOptions
 } from '../../plugin/host.js'
 import { AmqpError, CONDITIONS } from '../../plugin/errors.js'
-import type { ClientLogin } from '../rhea/client-connection.js'
+import { poolTo, serviceLogin, type BrokerAccess } from '../rhea/broker-access.js'
 import type { ClientSession } from '../rhea/client-session.js'
-import { ConnectionPool } from '../rhea/connection-pool.js'
+import type { ConnectionPool } from '../rhea/connection-pool.js'
+import { ServedPlaces } from '../rhea/serving/served-places.js'
 import { checkBroker } from './broker-check.js'
 import { Broker } from './broker.js'
 import { ArtemisConnection } from './connection.js'
@@ -38,12 +39,8 @@ import { ArtemisRoutes } from './routes.js'
 import { openSource, removeStaleSubscriptions, type SubscriptionParts } from './subscriptions.js'
 import { ArtemisPrincipal, authenticate, type ClientIds } from './users.js'
 
-export interface ArtemisSpaceOptions {
+export interface ArtemisSpaceOptions extends BrokerAccess {
   readonly name: string
-  readonly host: string
-  readonly port: number
-  /** who the broker knows the plugin as */
-  readonly service: { readonly name: string; readonly password: string }
   /** client ids that users may use; undefined: all of them all */
   readonly clientIds?: ClientIds | undefined
   /** what the broker has besides the plugin's */
@@ -51,19 +48,7 @@ export interface ArtemisSpaceOptions {
   /** the plugin's configuration, as it is */
   readonly mqtt: unknown
   readonly log: Logger
-  /** until a connection is open, ms */
-  readonly connectTimeoutMs?: number | undefined
-  /** logical connections that share a real one */
-  readonly maxSessions?: number | undefined
 }
-
-const DEFAULTS = {
-  connectTimeoutMs: 10_000,
-  attachTimeoutMs: 10_000,
-  idleTimeOutMs: 30_000,
-  maxSessions: 64,
-  idleMs: 10_000
-} as const
 
 /** between looks for what processes that died have left, ms */
 const SWEEP_MS = 20_000
@@ -98,7 +83,7 @@ export class ArtemisSpace implements AddressSpace {
   readonly #queues: ArtemisQueues
   readonly #subscriptionParts: SubscriptionParts
   readonly #stores = new Map<string, Promise<ArtemisStore>>()
-  readonly #serving = new Set<Serving>()
+  readonly #served = new ServedPlaces()
   readonly #watch: PeerWatch
   #sweeping: NodeJS.Timeout | undefined
   #storesConnection: Promise<ClientSession> | undefined
@@ -185,26 +170,10 @@ export class ArtemisSpace implements AddressSpace {
     return this.#serve(readersQueue(prefix), meet, onLost)
   }
 
-  async #serve(
-    queue: string,
-    meet: ServingOptions['meet'],
-    onLost: (() => void) | undefined
-  ): Promise<Closeable> {
+  #serve(queue: string, meet: ServingOptions['meet'], onLost: (() => void) | undefined): Promise<Closeable> {
     const connect = (): Promise<ClientSession> => this.#connectService()
-    const lost = (): void => {
-      if (serving !== undefined) this.#serving.delete(serving)
-      onLost?.()
-    }
-    let serving: Serving | undefined
-    const parts = { broker: this.#broker, watch: this.#watch }
-    serving = await Serving.open({ ...parts, queue, meet, connect, onLost: lost })
-    this.#serving.add(serving)
-    return {
-      close: async () => {
-        this.#serving.delete(serving)
-        await serving.close()
-      }
-    }
+    const parts = { broker: this.#broker, watch: this.#watch, queue, meet, connect }
+    return this.#served.add(lost => Serving.open({ ...parts, onLost: lost }), onLost)
   }
 
   async source(filter: string, options: SourceOptions): Promise<Source> {
@@ -223,8 +192,7 @@ export class ArtemisSpace implements AddressSpace {
 
   /** Ends what is served, and closes all connections. */
   async close(): Promise<void> {
-    await Promise.all([...this.#serving].map(serving => serving.close().catch(() => undefined)))
-    this.#serving.clear()
+    await this.#served.close()
     this.#watch.close()
     clearInterval(this.#sweeping)
     const { subscriptions } = this.#subscriptionParts
@@ -252,22 +220,10 @@ export class ArtemisSpace implements AddressSpace {
 
 const isQueue = ({ type }: Address): boolean => type === 'queue' || type === 'anycast'
 
-const serviceLogin = ({ service }: ArtemisSpaceOptions): ClientLogin => ({
-  username: service.name,
-  password: Buffer.from(service.password)
-})
-
 /** Rejects with AmqpError where the broker cannot be reached, or does not let the plugin do what it must. */
 export async function openArtemisSpace(options: ArtemisSpaceOptions): Promise<ArtemisSpace> {
-  const { host, port, connectTimeoutMs, maxSessions, log } = options
-  const pool = new ConnectionPool({
-    ...DEFAULTS,
-    host,
-    port,
-    connectTimeoutMs: connectTimeoutMs ?? DEFAULTS.connectTimeoutMs,
-    maxSessions: maxSessions ?? DEFAULTS.maxSessions,
-    containerId: `mqtt-over-amqp-${randomUUID()}`
-  })
+  const { host, port, log } = options
+  const pool = poolTo(options, `mqtt-over-amqp-${randomUUID()}`)
   const management = new ManagementClient({
     connect: () => pool.connect(serviceLogin(options)),
     timeoutMs: MANAGEMENT_TIMEOUT_MS,
