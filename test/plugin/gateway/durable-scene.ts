@@ -2,30 +2,24 @@
 
 import assert from 'node:assert/strict'
 import { IN_FLIGHT_STORE, inFlightPrefix } from '../../../plugin/messages/in-flight.js'
-import { RunningGateway, type GatewayOptions } from '../../fixtures/gateway.js'
+import type { GatewayOptions, RunningGateway } from '../../fixtures/gateway.js'
+import { Gateways } from '../../fixtures/gateways.js'
 import { connect, type PublishedPacket } from '../../fixtures/mqtt-bytes.js'
 import type { MqttSocket } from '../../fixtures/mqtt-socket.js'
 
 export class DurableScene {
-  #running: RunningGateway[] = []
+  readonly #gateways = new Gateways()
 
-  /** The first has the space; the others only the role of a gateway, if they are not given another. */
-  async start(options: GatewayOptions = {}): Promise<RunningGateway> {
-    const [first] = this.#running
-    const shared: GatewayOptions =
-      first === undefined ? options : { roles: ['gateway'], on: first.space, ...options }
-    const gateway = await RunningGateway.start(shared)
-    this.#running.push(gateway)
-    return gateway
+  start(options?: GatewayOptions): Promise<RunningGateway> {
+    return this.#gateways.start(options)
   }
 
-  async stop(): Promise<void> {
-    for (const gateway of this.#running.splice(0).reverse()) await gateway.stop()
+  stop(): Promise<void> {
+    return this.#gateways.stop()
   }
 
-  /** Whoever started it stops it. */
   forget(gateway: RunningGateway): void {
-    this.#running = this.#running.filter(each => each !== gateway)
+    this.#gateways.forget(gateway)
   }
 
   /** Client x with CleanSession 0. */

@@ -1,28 +1,16 @@
 // Retained messages through gateways and the Subscription Service as they are: the same everywhere, and right while topics change.
 
 import assert from 'node:assert/strict'
-import { mqttOptions, RunningGateway, type GatewayOptions } from '../../fixtures/gateway.js'
+import { mqttOptions } from '../../fixtures/gateway.js'
+import { Gateways } from '../../fixtures/gateways.js'
 import { Killable } from '../../fixtures/killable.js'
 import { connect, puback, publish, subscribe, type PublishedPacket } from '../../fixtures/mqtt-bytes.js'
 import type { MqttSocket } from '../../fixtures/mqtt-socket.js'
 import { takeCopies } from '../../fixtures/scripted-service.js'
 
 describe('retained messages', () => {
-  const running: RunningGateway[] = []
-
-  /** The first has the space and the service; the others are gateways on it. */
-  async function start(options: GatewayOptions = {}): Promise<RunningGateway> {
-    const [first] = running
-    const shared: GatewayOptions =
-      first === undefined ? options : { roles: ['gateway'], on: first.space, ...options }
-    const gateway = await RunningGateway.start(shared)
-    running.push(gateway)
-    return gateway
-  }
-
-  afterEach(async () => {
-    for (const gateway of running.splice(0).reverse()) await gateway.stop()
-  })
+  const scene = new Gateways()
+  afterEach(() => scene.stop())
 
   /** The next PUBLISH, acknowledged. */
   async function nextOf(client: MqttSocket): Promise<PublishedPacket> {
@@ -32,7 +20,7 @@ describe('retained messages', () => {
   }
 
   it('are the same by every gateway, whichever they came by [MQTT3-3.3.1-6]', async () => {
-    const gateways = [await start(), await start()]
+    const gateways = [await scene.start(), await scene.start()]
     for (const [index, gateway] of gateways.entries()) {
       const publisher = await gateway.connect(`publisher ${index}`)
       await publisher.publish(`of/${index}`, 'first', { retain: true })
@@ -54,7 +42,7 @@ describe('retained messages', () => {
   })
 
   it('come to a durable session where it is when it subscribes, and not again elsewhere', async () => {
-    const [a, b] = [await start(), await start()]
+    const [a, b] = [await scene.start(), await scene.start()]
     const publisher = await a.connect('publisher')
     await publisher.publish('t', 'kept', { retain: true })
     const here = await a.connect('durable', { clean: false })
@@ -77,7 +65,7 @@ describe('retained messages', () => {
   })
 
   it('survive a restart of the space', async () => {
-    const gateway = await start()
+    const gateway = await scene.start()
     const publisher = await gateway.connect('publisher')
     for (const topic of ['a', 'b', 'c']) await publisher.publish(topic, topic, { retain: true })
     await publisher.publish('b', '', { retain: true })
@@ -89,7 +77,7 @@ describe('retained messages', () => {
   })
 
   it('end with the newest of each topic, and no live one is missed, while topics change all the time', async () => {
-    const [a, b] = [await start(), await start()]
+    const [a, b] = [await scene.start(), await scene.start()]
     const topics = Array.from({ length: 20 }, (_, index) => `s/${index}`)
     const newest = new Map<string, number>()
     const publisher = await a.connect('publisher')
@@ -137,9 +125,9 @@ describe('retained messages', () => {
 
   it('come whole though the service goes while they are on their way, and another one takes its place', async () => {
     const gone = new Killable()
-    await start({ wrap: gone.wrap, roles: ['subscription'] })
-    await start({ roles: ['subscription'] })
-    const gateway = await start()
+    await scene.start({ wrap: gone.wrap, roles: ['subscription'] })
+    await scene.start({ roles: ['subscription'] })
+    const gateway = await scene.start()
     const publisher = await gateway.connect('publisher')
     const topics = Array.from({ length: 200 }, (_, index) => `t/${index}`)
     for (const topic of topics) await publisher.publish(topic, topic, { retain: true })
@@ -159,7 +147,7 @@ describe('retained messages', () => {
   })
 
   it('are 20 on their way, however often a client subscribes that does not acknowledge them', async () => {
-    const gateway = await start()
+    const gateway = await scene.start()
     const publisher = await gateway.connect('publisher')
     for (let index = 0; index < 30; index++) await publisher.publish(`t/${index}`, 'x', { retain: true })
     const client = await gateway.connect('client')
@@ -175,7 +163,7 @@ describe('retained messages', () => {
   })
 
   it('come whole to a slow client, and keep nobody else from theirs', async () => {
-    const gateway = await start({ mqtt: mqttOptions({ limits: { bufferedBytes: 65_536 } }) })
+    const gateway = await scene.start({ mqtt: mqttOptions({ limits: { bufferedBytes: 65_536 } }) })
     const publisher = await gateway.connect('publisher')
     const count = 500
     const payload = 'x'.repeat(20_000)

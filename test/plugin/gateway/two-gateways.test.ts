@@ -1,7 +1,8 @@
 // Two and three gateways on one address space: a client id is used by one connection, whichever gateway it came by.
 
 import assert from 'node:assert/strict'
-import { mqttOptions, RunningGateway, type GatewayOptions } from '../../fixtures/gateway.js'
+import { mqttOptions, type RunningGateway } from '../../fixtures/gateway.js'
+import { Gateways } from '../../fixtures/gateways.js'
 import { HeldPublications } from '../../fixtures/held-publications.js'
 import { Killable } from '../../fixtures/killable.js'
 import { connect, publish } from '../../fixtures/mqtt-bytes.js'
@@ -12,27 +13,14 @@ const takeoverTimeout = (takeoverTimeoutMs: number): object =>
   mqttOptions({ services: { takeoverTimeoutMs } })
 
 describe('several gateways on one address space', () => {
-  const running: RunningGateway[] = []
-
-  /** The first has the space; the others only the role of a gateway, if they are not given another. */
-  async function start(options: GatewayOptions = {}): Promise<RunningGateway> {
-    const [first] = running
-    const shared: GatewayOptions =
-      first === undefined ? options : { roles: ['gateway'], on: first.space, ...options }
-    const gateway = await RunningGateway.start(shared)
-    running.push(gateway)
-    return gateway
-  }
-
-  afterEach(async () => {
-    for (const gateway of running.splice(0).reverse()) await gateway.stop()
-  })
+  const scene = new Gateways()
+  afterEach(() => scene.stop())
 
   const takenOver = (gateway: RunningGateway): number =>
     gateway.metric('mqtt_disconnects_total', { reason: 'sessionTakenOver' })
 
   it('end the older connection of a client at the other gateway [MQTT3-3.1.4-2]', async () => {
-    const [a, b] = [await start(), await start()]
+    const [a, b] = [await scene.start(), await scene.start()]
     const first = await a.connect('same')
     await first.subscribe(['old', 1])
     const second = await b.connect('same')
@@ -47,7 +35,7 @@ describe('several gateways on one address space', () => {
   })
 
   it('give the client id back and forth 20 times, with a message each time', async () => {
-    const gateways = [await start(), await start()]
+    const gateways = [await scene.start(), await scene.start()]
     const watcher = await gateways[0]?.connect('watcher')
     assert.ok(watcher)
     await watcher.subscribe(['rounds/#', 1])
@@ -65,7 +53,7 @@ describe('several gateways on one address space', () => {
   })
 
   it('handle what the older connection has sent before they end it, and no message twice', async () => {
-    const [a, b] = [await start(), await start()]
+    const [a, b] = [await scene.start(), await scene.start()]
     const watcher = await b.connect('watcher')
     await watcher.subscribe(['t', 0])
     const first = await a.connect('same')
@@ -88,7 +76,7 @@ describe('several gateways on one address space', () => {
 
   it('wait for publications of the older connection that the host has not answered', async () => {
     const host = new HeldPublications()
-    const [a, b] = [await start({ wrap: host.wrap }), await start()]
+    const [a, b] = [await scene.start({ wrap: host.wrap }), await scene.start()]
     const first = await a.connect('same')
     first.send(publish('t', 'on its way', { packetId: 1 }))
     const held = await host.at(0)
@@ -104,7 +92,7 @@ describe('several gateways on one address space', () => {
   it('cut the older connection off where the host does not answer for it in time', async () => {
     const host = new HeldPublications()
     const mqtt = takeoverTimeout(50)
-    const [a, b] = [await start({ wrap: host.wrap, mqtt }), await start({ mqtt })]
+    const [a, b] = [await scene.start({ wrap: host.wrap, mqtt }), await scene.start({ mqtt })]
     const first = await a.connect('same')
     first.send(publish('t', 'on its way', { packetId: 1 }))
     await host.at(0)
@@ -115,7 +103,7 @@ describe('several gateways on one address space', () => {
 
   for (const count of [3, 12])
     it(`leave exactly one of ${count} connections that come at once by three gateways [MQTT3-3.1.4-2]`, async () => {
-      const gateways = [await start(), await start(), await start()]
+      const gateways = [await scene.start(), await scene.start(), await scene.start()]
       for (let round = 0; round < 5; round++) {
         const clients = await Promise.all(
           Array.from({ length: count }, (_, index) => (gateways[index % 3] ?? assert.fail()).open())
@@ -142,7 +130,7 @@ describe('several gateways on one address space', () => {
   it('take a client over from a gateway that does not answer, after the time-out', async () => {
     const frozen = new Killable()
     const mqtt = takeoverTimeout(100)
-    const [a, b] = [await start({ wrap: frozen.wrap, mqtt }), await start({ mqtt })]
+    const [a, b] = [await scene.start({ wrap: frozen.wrap, mqtt }), await scene.start({ mqtt })]
     const first = await a.connect('same')
     frozen.freeze()
     const before = performance.now()
@@ -160,8 +148,8 @@ describe('several gateways on one address space', () => {
   it('take a client over at once from a gateway that is gone', async () => {
     const killed = new Killable()
     const mqtt = mqttOptions({ services: { takeoverTimeoutMs: 60_000 } })
-    await start({ mqtt })
-    const [a, b] = [await start({ wrap: killed.wrap, mqtt }), await start({ mqtt })]
+    await scene.start({ mqtt })
+    const [a, b] = [await scene.start({ wrap: killed.wrap, mqtt }), await scene.start({ mqtt })]
     await a.connect('same')
     killed.kill()
     const second = await b.connect('same')
@@ -170,13 +158,13 @@ describe('several gateways on one address space', () => {
 
   it('let the newer connection in wherever in a takeover the gateway of the older one is killed', async () => {
     const mqtt = takeoverTimeout(100)
-    await start({ roles: ['subscription'], mqtt })
-    const b = await start({ mqtt })
+    await scene.start({ roles: ['subscription'], mqtt })
+    const b = await scene.start({ mqtt })
     let killed = true
     let step = 0
     for (; killed; step++) {
       const killable = new Killable()
-      const a = await start({ wrap: killable.wrap, mqtt })
+      const a = await scene.start({ wrap: killable.wrap, mqtt })
       const first = await a.connect('same')
       await first.subscribe(['a', 1])
       let done = 0
@@ -188,7 +176,7 @@ describe('several gateways on one address space', () => {
       killed = done > step
       await second.disconnect()
       killable.kill()
-      running.pop()
+      scene.forget(a)
       a.take('error')
       await a.stop()
     }
@@ -196,7 +184,7 @@ describe('several gateways on one address space', () => {
   })
 
   it('give the filters of each client the publications of both', async () => {
-    const [a, b] = [await start(), await start()]
+    const [a, b] = [await scene.start(), await scene.start()]
     const [here, there] = [await a.connect('here'), await b.connect('there')]
     await here.subscribe(['+/x', 1], ['#', 0])
     await there.subscribe(['a/#', 1])
