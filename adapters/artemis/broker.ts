@@ -58,9 +58,12 @@ export class Broker {
     return this.createQueue(temporaryQueue(name, address))
   }
 
-  /** With its messages, its consumers, and its address. */
-  async destroyQueue(name: string): Promise<void> {
-    await this.#unlessMissing(this.#do('destroyQueue', name, true, true))
+  /**
+   * With its messages and its consumers. `withAddress`: and its address, which the broker else removes when nobody has used it for
+   * a while.
+   */
+  async destroyQueue(name: string, withAddress = true): Promise<void> {
+    await this.#unlessMissing(this.#do('destroyQueue', name, true, withAddress))
   }
 
   /** Rejects where there are more consumers than that already. */

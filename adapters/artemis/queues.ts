@@ -101,7 +101,8 @@ export class ArtemisQueues implements Queues {
     const receiver = await translating(connection.openReceiver({ ...rest, address, kind: 'queue' }))
     if (!exclusive) return receiver
     try {
-      await this.#broker.setMaxConsumers(address, 1)
+      // nobody changes it under a consumer; each change is written to disk
+      if ((await this.#broker.maxConsumers(address)) !== 1) await this.#broker.setMaxConsumers(address, 1)
       return receiver
     } catch (error) {
       await receiver.close()

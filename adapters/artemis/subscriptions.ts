@@ -104,7 +104,8 @@ export class Subscription implements Receiver {
     this.#parts.subscriptions.delete(this)
     await this.stop()
     await this.#receiver?.close(error)
-    await this.#parts.broker.destroyQueue(this.#queue)
+    // a topic may be in use again soon, and each address is written to disk
+    await this.#parts.broker.destroyQueue(this.#queue, this.#node === this.#queue)
   }
 
   /** Nothing more is copied by a divert; on a topic it still is. */
