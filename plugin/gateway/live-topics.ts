@@ -11,7 +11,8 @@ const HASH_LENGTH = 12
 const SECRET = randomBytes(16)
 
 export class LiveTopics {
-  #names: Set<string> | undefined
+  /** with the time at which they came last, as who asks counts it */
+  #names: Map<string, number> | undefined
   readonly #max: number
   #full = false
 
@@ -24,16 +25,17 @@ export class LiveTopics {
     return this.#full
   }
 
-  add(topic: string): void {
+  add(topic: string, time = 0): void {
     if (this.#full) return
-    this.#names ??= new Set()
-    this.#names.add(keyOf(topic))
+    this.#names ??= new Map()
+    this.#names.set(keyOf(topic), time)
     this.#full = this.#names.size > this.#max
   }
 
-  /** Of a topic that came before this was full. */
-  has(topic: string): boolean {
-    return this.#names?.has(keyOf(topic)) === true
+  /** Of a topic that came before this was full: it came, not before `since`. */
+  has(topic: string, since = 0): boolean {
+    const time = this.#names?.get(keyOf(topic))
+    return time !== undefined && time >= since
   }
 }
 
