@@ -106,7 +106,8 @@ export class ClientQueue implements FilterSource {
   }
 
   #write(unacknowledged: readonly InFlightEntry[]): Promise<void> {
-    return this.#noted(() => this.#list.write(unacknowledged.map(({ id, packetId }) => ({ id, packetId }))))
+    const entries = unacknowledged.map(({ id, packetId }) => ({ id, packetId }))
+    return this.#noted(() => this.#list.write({ entries, marks: this.#replays.marks }))
   }
 
   /** Without its record nothing is lost but the packet ids. */
@@ -163,7 +164,8 @@ export class ClientQueue implements FilterSource {
     if (this.#restored) return
     const { sessionPresent, previousConnection } = found
     if (sessionPresent && previousConnection !== undefined) {
-      const inFlight = await this.#list.takeOver(previousConnection)
+      const { entries: inFlight, marks } = await this.#list.takeOver(previousConnection)
+      this.#replays.resume(marks)
       // the session core has ended: what it was to send again stays written down
       if (this.#closing) return
       handle({ type: 'restored', inFlight })

@@ -1,9 +1,10 @@
-// The durable list of what a session's client was sent and has not acknowledged.
+// The durable list of what a session's client was sent and has not acknowledged, and of the markers that its queue still is to bring.
 // Rule: each connection writes and reads its own and the one before it, and no other: one that comes too late changes nothing. It is
 // written when the connection ends, before the deliveries go back to their queue: what a killed gateway had sent gets new packet ids.
 
 import type { AddressSpace, KeyedStore, Logger } from '../host.js'
 import {
+  awaitedMarksOf,
   decodeInFlight,
   encodeInFlight,
   IN_FLIGHT_STORE,
@@ -13,6 +14,14 @@ import {
 
 /** In place of a connection where nobody tells one from another: each reads what the one before it wrote. */
 export const NAMELESS = 'nameless'
+
+export interface Unfinished {
+  readonly entries: readonly InFlightEntry[]
+  /** filter to name */
+  readonly marks: ReadonlyMap<string, string>
+}
+
+const NOTHING: Unfinished = { entries: [], marks: new Map() }
 
 export class InFlightList {
   readonly #space: Pick<AddressSpace, 'store'>
@@ -29,29 +38,32 @@ export class InFlightList {
   }
 
   /** What the connection before this one had in flight, and is this one's from now on. */
-  async takeOver(previous: string): Promise<readonly InFlightEntry[]> {
+  async takeOver(previous: string): Promise<Unfinished> {
     const store = await this.#space.store(IN_FLIGHT_STORE)
     const key = inFlightKey(this.#clientId, previous)
     const record = await store.get(key)
-    if (record === undefined) return []
+    if (record === undefined) return NOTHING
     const entries = decodeInFlight(record)
     if (entries === undefined) this.#log.error({ key }, 'an in-flight record cannot be read and is removed')
-    else if (entries.length > 0 && previous !== this.#connection) await this.#put(store, entries)
+    const found = entries === undefined ? NOTHING : { entries, marks: awaitedMarksOf(record) }
+    if (previous !== this.#connection && isSome(found)) await this.#put(store, found)
     if (previous === this.#connection && entries !== undefined) this.#written = true
     else await store.delete(key)
-    return entries ?? []
+    return found
   }
 
   /** Resolves when the list is durable. */
-  async write(entries: readonly InFlightEntry[]): Promise<void> {
-    if (entries.length === 0 && !this.#written) return
+  async write(unfinished: Unfinished): Promise<void> {
+    if (!isSome(unfinished) && !this.#written) return
     const store = await this.#space.store(IN_FLIGHT_STORE)
-    if (entries.length > 0) await this.#put(store, entries)
+    if (isSome(unfinished)) await this.#put(store, unfinished)
     else await store.delete(inFlightKey(this.#clientId, this.#connection))
   }
 
-  async #put(store: KeyedStore, entries: readonly InFlightEntry[]): Promise<void> {
-    await store.put(inFlightKey(this.#clientId, this.#connection), encodeInFlight(entries))
+  async #put(store: KeyedStore, { entries, marks }: Unfinished): Promise<void> {
+    await store.put(inFlightKey(this.#clientId, this.#connection), encodeInFlight(entries, marks))
     this.#written = true
   }
 }
+
+const isSome = ({ entries, marks }: Unfinished): boolean => entries.length > 0 || marks.size > 0

@@ -23,12 +23,16 @@ export const inFlightPrefix = (clientId: string): string => `${encodeClientId(cl
 export const inFlightKey = (clientId: string, connection: string): string =>
   `${inFlightPrefix(clientId)}${connection}`
 
-export const encodeInFlight = (entries: readonly InFlightEntry[]): Message => ({
+/** `marks`: filter to the name of the marker that still is to come at the end of its copies (replay.ts). */
+export const encodeInFlight = (
+  entries: readonly InFlightEntry[],
+  marks: ReadonlyMap<string, string> = new Map()
+): Message => ({
   durable: true,
   deliveryCount: 0,
   annotations: NOTHING,
   properties: {},
-  applicationProperties: NOTHING,
+  applicationProperties: marks,
   body: { type: 'value', value: new Map(entries.map(({ id, packetId }) => [id, packetId])) }
 })
 
@@ -43,6 +47,13 @@ export function decodeInFlight({ body }: Message): readonly InFlightEntry[] | un
     entries.push({ id, packetId })
   }
   return entries
+}
+
+/** The markers that a record waits for. */
+export function awaitedMarksOf({ applicationProperties }: Message): ReadonlyMap<string, string> {
+  const marks = new Map<string, string>()
+  for (const [filter, mark] of applicationProperties) if (typeof mark === 'string') marks.set(filter, mark)
+  return marks
 }
 
 const isPacketId = (value: AmqpValue): value is number =>
