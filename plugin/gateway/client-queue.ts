@@ -106,8 +106,7 @@ export class ClientQueue implements FilterSource {
   }
 
   #write(unacknowledged: readonly InFlightEntry[]): Promise<void> {
-    const entries = unacknowledged.map(({ id, packetId }) => ({ id, packetId }))
-    return this.#noted(() => this.#list.write({ entries, marks: this.#replays.marks }))
+    return this.#noted(() => this.#list.write(unacknowledged.map(({ id, packetId }) => ({ id, packetId }))))
   }
 
   /** Without its record nothing is lost but the packet ids. */
@@ -164,8 +163,7 @@ export class ClientQueue implements FilterSource {
     if (this.#restored) return
     const { sessionPresent, previousConnection } = found
     if (sessionPresent && previousConnection !== undefined) {
-      const { entries: inFlight, marks } = await this.#list.takeOver(previousConnection)
-      this.#replays.resume(marks)
+      const inFlight = await this.#list.takeOver(previousConnection)
       // the session core has ended: what it was to send again stays written down
       if (this.#closing) return
       handle({ type: 'restored', inFlight })

@@ -35,18 +35,6 @@ export class QueueReplays {
     return mark
   }
 
-  /** The markers that are to come, by filter. */
-  get marks(): ReadonlyMap<string, string> {
-    return new Map([...this.#awaited].map(([filter, { mark }]) => [filter, mark]))
-  }
-
-  /** What the connection before this one still waited for; before anything comes. */
-  resume(marks: ReadonlyMap<string, string>): void {
-    if (marks.size > 0) this.#live ??= new LiveTopics()
-    for (const [filter, mark] of marks)
-      if (!this.#awaited.has(filter)) this.#awaited.set(filter, { mark, number: 0 })
-  }
-
   /** No copies come for this filter any more. */
   left(filter: string): void {
     this.#awaited.delete(filter)

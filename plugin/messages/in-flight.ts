@@ -23,16 +23,12 @@ export const inFlightPrefix = (clientId: string): string => `${encodeClientId(cl
 export const inFlightKey = (clientId: string, connection: string): string =>
   `${inFlightPrefix(clientId)}${connection}`
 
-/** `marks`: filter to the name of the marker that still is to come at the end of its copies (replay.ts). */
-export const encodeInFlight = (
-  entries: readonly InFlightEntry[],
-  marks: ReadonlyMap<string, string> = new Map()
-): Message => ({
+export const encodeInFlight = (entries: readonly InFlightEntry[]): Message => ({
   durable: true,
   deliveryCount: 0,
   annotations: NOTHING,
   properties: {},
-  applicationProperties: marks,
+  applicationProperties: NOTHING,
   body: { type: 'value', value: new Map(entries.map(({ id, packetId }) => [id, packetId])) }
 })
 
@@ -47,13 +43,6 @@ export function decodeInFlight({ body }: Message): readonly InFlightEntry[] | un
     entries.push({ id, packetId })
   }
   return entries
-}
-
-/** The markers that a record waits for. */
-export function awaitedMarksOf({ applicationProperties }: Message): ReadonlyMap<string, string> {
-  const marks = new Map<string, string>()
-  for (const [filter, mark] of applicationProperties) if (typeof mark === 'string') marks.set(filter, mark)
-  return marks
 }
 
 const isPacketId = (value: AmqpValue): value is number =>

@@ -6,7 +6,6 @@ import { publishAddress } from '../../../plugin/messages/addresses.js'
 import type { Publication } from '../../../plugin/messages/publication.js'
 import { QueueReplays } from '../../../plugin/gateway/queue-replays.js'
 import { HeldCopy } from '../../fixtures/held-copy.js'
-import type { RunningGateway } from '../../fixtures/gateway.js'
 import type { MqttSocket } from '../../fixtures/mqtt-socket.js'
 import { DurableScene } from './durable-scene.js'
 
@@ -14,14 +13,13 @@ const QUEUE = publishAddress('x')
 
 describe('copies in the queue of an MQTT client', () => {
   const scene = new DurableScene()
-  let gateway: RunningGateway
   let held: HeldCopy
   let amqp: AmqpConnection
   let client: MqttSocket
   let publisher: MqttSocket
 
   beforeEach(async () => {
-    gateway = await scene.start({ roles: ['gateway'] })
+    const gateway = await scene.start({ roles: ['gateway'] })
     held = new HeldCopy(QUEUE)
     await scene.start({ roles: ['subscription'], wrap: held.wrap })
     amqp = await gateway.space.connect('service')
@@ -61,17 +59,6 @@ describe('copies in the queue of an MQTT client', () => {
     assert.deepEqual(await payloadsUntil('old retained'), ['old retained'])
   })
 
-  it('are dropped over the next connection, too, where the client comes back before they are there', async () => {
-    assert.deepEqual(await client.subscribe(['t/#', 1]), [1])
-    await held.sent()
-    await client.disconnect()
-    client = await scene.come(gateway, true)
-    await publisher.publish('t/x', 'live')
-    await held.arrive(amqp, true)
-    await publisher.publish('t/end', 'end')
-    assert.deepEqual(await payloadsUntil('end'), ['live', 'end'])
-  })
-
   it('come where nothing came live, and the marker after them does not', async () => {
     assert.deepEqual(await client.subscribe(['t/#', 1]), [1])
     await held.sent()
@@ -104,18 +91,6 @@ describe('what is known of the copies that a queue brings', () => {
     assert.equal(replays.isOld(of('a', true)), true)
     replays.filled(new Map([['a', first]]))
     assert.equal(replays.isOld(of('a', true)), false)
-  })
-
-  it('goes on over the next connection until the marker of the one before', () => {
-    const mark = replays.begin(['a'])
-    const next = new QueueReplays('next')
-    next.resume(replays.marks)
-    assert.equal(next.isOld(of('a', true)), false)
-    next.isOld(of('a', false))
-    assert.equal(next.isOld(of('a', true)), true)
-    next.filled(new Map([['a', mark]]))
-    assert.equal(next.isOld(of('a', true)), false)
-    assert.deepEqual(next.marks, new Map())
   })
 
   it('is of the last SUBSCRIBE that asked for a topic, and others go on', () => {

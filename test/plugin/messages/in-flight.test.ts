@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import type { AmqpValue } from '../../../plugin/host.js'
 import {
-  awaitedMarksOf,
   decodeInFlight,
   deleteInFlight,
   encodeInFlight,
@@ -20,9 +19,6 @@ describe('in-flight records', () => {
   it('are read as they were written, in their order', () => {
     assert.deepEqual(decodeInFlight(encodeInFlight(entries)), entries)
     assert.deepEqual(decodeInFlight(encodeInFlight([])), [])
-    const marks = new Map([['a/#', 'connection/1']])
-    assert.deepEqual(decodeInFlight(encodeInFlight(entries, marks)), entries)
-    assert.deepEqual(awaitedMarksOf(encodeInFlight(entries, marks)), marks)
   })
 
   it('say nothing where an id or a packet id cannot be one, or comes twice', () => {
