@@ -7,7 +7,6 @@ import { decodeAwayMark, encodeAwayMark } from '../messages/away-mark.js'
 import type { InFlightEntry } from '../messages/in-flight.js'
 import { spellingOf } from '../messages/peer.js'
 import { decodePublication } from '../messages/publish.js'
-import { decodeFilled } from '../messages/replay.js'
 import type { Qos } from '../mqtt/packets.js'
 import { Outbox } from '../outbox.js'
 import type { Unacknowledged } from '../session/outbound.js'
@@ -19,7 +18,6 @@ import { InFlightList, NAMELESS } from './in-flight-list.js'
 import type { InboxClient } from './inbox.js'
 import type { ListReply } from './list-replies.js'
 import { QueueReceiver } from './queue-receiver.js'
-import { QueueReplays } from './queue-replays.js'
 
 const ACCEPTED: Outcome = { type: 'accepted' }
 const FAILED: Outcome = { type: 'modified', deliveryFailed: true, undeliverableHere: false }
@@ -42,7 +40,6 @@ export class ClientQueue implements FilterSource {
   readonly #address: string
   readonly #list: InFlightList
   readonly #receiver: QueueReceiver
-  readonly #replays: QueueReplays
   #restored = false
   #closing = false
   /** until the mark comes */
@@ -54,7 +51,6 @@ export class ClientQueue implements FilterSource {
     this.#options = options
     this.#address = spellingOf(parts.peer).publish(identity.clientId)
     const connection = parts.peer === 'original' ? NAMELESS : identity.connection
-    this.#replays = new QueueReplays(identity.connection)
     this.#list = new InFlightList(space, log, identity.clientId, connection)
     for (const [filter, qos] of found.filters) this.#granted.set(filter, qos)
     this.#receiver = new QueueReceiver({
@@ -136,22 +132,12 @@ export class ClientQueue implements FilterSource {
     this.#granted.set(filter, qos)
   }
 
-  /** An original service knows no marks. */
-  awaitCopies(filters: Iterable<string>): string | undefined {
-    return this.#options.parts.peer === 'original' ? undefined : this.#replays.begin(filters)
-  }
-
-  noCopies(filter: string): void {
-    this.#replays.left(filter)
-  }
-
   grant(_client: InboxClient, filter: string, qos: Qos): void {
     if (this.#granted.filters.has(filter)) this.#granted.set(filter, qos)
   }
 
   unsubscribe(_client: InboxClient, filter: string): void {
     this.#granted.delete(filter)
-    this.#replays.left(filter)
   }
 
   /** The session stays. */
@@ -193,18 +179,11 @@ export class ClientQueue implements FilterSource {
 
   #deliver({ message, id, deliveryCount }: Delivery, settle: (outcome: Outcome) => void): void {
     if (this.#isMark(message)) return settle(ACCEPTED)
-    const filled = decodeFilled(message, this.#address)
-    if (filled !== undefined) {
-      this.#replays.filled(filled)
-      return settle(ACCEPTED)
-    }
     const publication = decodePublication(message, { address: this.#address, exact: false, deliveryCount })
     if (this.#dropsQos0 && publication.qos === 0 && publication.retained !== true) {
       this.#options.parts.counters.dropped[0].add(1)
       return settle(ACCEPTED)
     }
-    // what the client may have had comes again, whatever has come since
-    if (this.#replays.isOld(publication) && deliveryCount === 0) return settle(ACCEPTED)
     this.#options.handle({
       type: 'delivery',
       delivery: {

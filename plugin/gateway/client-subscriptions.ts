@@ -36,10 +36,6 @@ export interface FilterSource extends Pick<
   'subscribe' | 'has' | 'grant' | 'unsubscribe' | 'remove' | 'filtersOf'
 > {
   readonly delivery: DeliveryPath
-  /** Of a queue: copies for these filters are about to be asked for; what the marker at their end is called. */
-  readonly awaitCopies?: (filters: Iterable<string>) => string | undefined
-  /** They were refused. */
-  readonly noCopies?: (filter: string) => void
 }
 
 export class ClientSubscriptions {
@@ -116,7 +112,6 @@ export class ClientSubscriptions {
       for (const [filter, code] of refused(asked.outcome, granted)) {
         codes.set(filter, code)
         granted.delete(filter)
-        source.noCopies?.(filter)
         if (!kept.has(filter)) source.unsubscribe(this.#client, filter)
       }
       for (const [filter, qos] of granted) source.grant(this.#client, filter, qos)
@@ -182,11 +177,10 @@ export class ClientSubscriptions {
       return { outcome: rejectionOf(error) }
     }
     if (this.#closed) return undefined
-    const endMark = this.#source.awaitCopies?.(filters.keys())
     const replayTo = typeof replay === 'object' ? replay.channel.address : undefined
     const outcome = await requests.send({
       ...{ type: 'subscribe', clientId, connection, user: principal.name, filters },
-      ...{ delivery, partial: true, replayTo, packetId, endMark }
+      ...{ delivery, partial: true, replayTo, packetId }
     })
     if (outcome.type !== 'accepted')
       log.warn({ clientId, outcome }, 'the subscription service refused a subscription')

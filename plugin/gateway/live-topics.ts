@@ -11,8 +11,7 @@ const HASH_LENGTH = 12
 const SECRET = randomBytes(16)
 
 export class LiveTopics {
-  /** with the time at which they came last, as who asks counts it */
-  #names: Map<string, number> | undefined
+  #names: Set<string> | undefined
   readonly #max: number
   #full = false
 
@@ -25,17 +24,16 @@ export class LiveTopics {
     return this.#full
   }
 
-  add(topic: string, time = 0): void {
+  add(topic: string): void {
     if (this.#full) return
-    this.#names ??= new Map()
-    this.#names.set(keyOf(topic), time)
+    this.#names ??= new Set()
+    this.#names.add(keyOf(topic))
     this.#full = this.#names.size > this.#max
   }
 
-  /** Of a topic that came before this was full: it came, not before `since`. */
-  has(topic: string, since = 0): boolean {
-    const time = this.#names?.get(keyOf(topic))
-    return time !== undefined && time >= since
+  /** Of a topic that came before this was full. */
+  has(topic: string): boolean {
+    return this.#names?.has(keyOf(topic)) === true
   }
 }
 

@@ -51,8 +51,6 @@ export interface SubscribeRequest extends RequestBase {
   readonly partial: boolean
   /** where retained messages of these filters go, with a marker at their end (retained.ts); undefined: into the session's queue */
   readonly replayTo?: string | undefined
-  /** a marker of this name comes into the session's queue after its copies (replay.ts); undefined: none */
-  readonly endMark?: string | undefined
   readonly packetId?: number | undefined
 }
 
@@ -121,7 +119,6 @@ function fieldsOf(request: SubscriptionRequest): ReadonlyMap<string, AmqpValue> 
   if ((type === 'close' || type === 'list') && request.resume) app.set('resume', true)
   if (type === 'subscribe' && request.partial) app.set('partial', true)
   if (type === 'subscribe' && request.replayTo !== undefined) app.set('replay-to', request.replayTo)
-  if (type === 'subscribe' && request.endMark !== undefined) app.set('end-mark', request.endMark)
   return app
 }
 
@@ -180,7 +177,6 @@ export function decodeRequest(request: Message, peer: Peer = 'ours'): Subscripti
         delivery: deliveryOf(app),
         partial: app.get('partial') === true,
         replayTo: textOf(app, 'replay-to'),
-        endMark: textOf(app, 'end-mark'),
         packetId
       }
     }

@@ -22,8 +22,8 @@ export interface ClientSession {
   holder: Holder
   /** the connection whose LIST made the session */
   readonly madeBy: string | undefined
-  /** of a durable session: filters whose retained messages its queue does not have yet, and the name of the marker at their end */
-  readonly owed?: Map<string, string | undefined>
+  /** of a durable session: filters whose retained messages its queue does not have yet, not all of them */
+  readonly owed?: Set<string>
   /** since when nobody has received from its queue, ms since 1970; undefined: somebody may */
   leftAt?: number | undefined
   /** of an inbox session: the link of its gateway */
@@ -92,7 +92,7 @@ export class ClientSessions {
   }
 
   /** Sessions whose queues do not have all the retained messages that were asked for. */
-  get owing(): readonly (readonly [clientId: string, owed: ReadonlyMap<string, string | undefined>])[] {
+  get owing(): readonly (readonly [clientId: string, filters: ReadonlySet<string>])[] {
     return [...this.#sessions].flatMap(([clientId, { owed }]) =>
       owed !== undefined && owed.size > 0 ? [[clientId, owed]] : []
     )
@@ -125,7 +125,7 @@ export class ClientSessions {
     await this.#records.putSession(clientId, { holder, madeBy, leftAt: undefined })
     await this.#space.queues.create(this.#spelling.publish(clientId))
     const session: ClientSession = {
-      ...{ delivery: 'queue', filters: new Map(), owed: new Map(), holder, madeBy }
+      ...{ delivery: 'queue', filters: new Map(), owed: new Set(), holder, madeBy }
     }
     this.#sessions.set(clientId, session)
     return session
@@ -179,19 +179,18 @@ export class ClientSessions {
     await Promise.all([...session.filters.keys()].map(filter => this.#space.routes.add({ filter, queue })))
   }
 
-  /** `owed`: the retained messages of these filters are to come into the session's queue; `endMark`: and this after them. */
+  /** `owed`: the retained messages of these filters are to come into the session's queue. */
   async subscribe(
     clientId: string,
     session: ClientSession,
     filters: ReadonlyMap<string, Qos>,
-    owed: boolean,
-    endMark: string | undefined
+    owed: boolean
   ): Promise<void> {
     const queue = this.#spelling.publish(clientId)
     const routed = [...filters].map(async ([filter, qos]) => {
       if (session.delivery === 'queue') {
-        if (owed) session.owed?.set(filter, endMark ?? session.owed.get(filter))
-        await this.#records.putFilter(clientId, filter, qos, session.owed)
+        if (owed) session.owed?.add(filter)
+        await this.#records.putFilter(clientId, filter, qos, session.owed?.has(filter) === true)
         await this.#space.routes.add({ filter, queue })
       }
       session.filters.set(filter, qos)
@@ -218,7 +217,7 @@ export class ClientSessions {
     const done = [...filters].map(async filter => {
       const qos = session.filters.get(filter)
       if (qos === undefined || session.owed?.delete(filter) !== true) return
-      await this.#records.putFilter(clientId, filter, qos, undefined)
+      await this.#records.putFilter(clientId, filter, qos, false)
     })
     await Promise.all(done)
   }

@@ -37,8 +37,6 @@ export interface ReplayTarget {
   readonly address: string
   /** after the last copy; undefined: a session's own queue, where publications come live */
   readonly marker?: Message | undefined
-  /** of a queue, when the copies are there: resolves with what is to follow them */
-  readonly onFilled?: () => Promise<Message | undefined>
 }
 
 /** What a replay into a queue goes on with. */
@@ -87,17 +85,13 @@ export class Replay {
     const { address, marker } = this.target
     const window = marker === undefined ? QUEUE_WINDOW : CLIENT_WINDOW
     const isWanted = ({ properties: { to = '' } }: Message): boolean =>
-      marker !== undefined || to === address || this.plan.matches(to)
+      marker !== undefined || this.plan.matches(to)
     const sender = await PacedSender.open(connection, address, window, isWanted)
     this.#sender = sender
     try {
       this.#goOn()
-      if (marker === undefined) {
-        await this.#fill(sender)
-        const end = await this.target.onFilled?.()
-        this.#goOn()
-        if (end !== undefined && (await sender.ready())) sender.send(end)
-      } else {
+      if (marker === undefined) await this.#fill(sender)
+      else {
         const { topics, prefixes } = this.plan
         if (this.#sources.messages.mayHave(topics, prefixes)) await this.#copyAll(sender)
         if (await sender.ready()) sender.send(marker)

@@ -4,8 +4,8 @@
 
 import { Backoff } from '../backoff.js'
 import { AmqpError, CONDITIONS } from '../errors.js'
-import type { Logger, Message } from '../host.js'
-import { encodeFilled, encodeReplayed } from '../messages/replay.js'
+import type { Logger } from '../host.js'
+import { encodeReplayed } from '../messages/replay.js'
 import { Replay, ReplayAborted, type ReplaySources, type ReplayTarget } from './replay.js'
 import { ReplayPlan } from './replay-plan.js'
 
@@ -20,8 +20,6 @@ export interface ReplayRequest {
   /** undefined: to the queue of the client's session */
   readonly replayTo?: string | undefined
   readonly packetId?: number | undefined
-  /** of some filters: the name of the marker that is to follow in the session's queue */
-  readonly marks?: ReadonlyMap<string, string | undefined> | undefined
 }
 
 /** Topics of one client whose copies are unsure, and nobody's, at most: those of before are forgotten. */
@@ -31,14 +29,12 @@ export interface ReplaysOptions extends ReplaySources {
   /** of the client's session */
   readonly queueOf: (clientId: string) => string
   readonly log: Logger
-  /** The queue of the session has what these filters asked for. Resolves when that is noted; never rejects. */
-  readonly onFilled: (clientId: string, filters: ReadonlySet<string>) => Promise<void>
+  /** The queue of the session has what these filters asked for. */
+  readonly onFilled: (clientId: string, filters: ReadonlySet<string>) => void
 }
 
 interface Running {
   readonly replay: Replay
-  /** all copies are in the queue */
-  filled: boolean
   over: boolean
   /** ends a wait */
   wake: (() => void) | undefined
@@ -62,8 +58,8 @@ export class Replays {
   }
 
   /** Goes on with what the service before this one owed. What was accepted before this is in the feed. */
-  resume(owing: Iterable<readonly [clientId: string, owed: ReadonlyMap<string, string | undefined>]>): void {
-    for (const [clientId, marks] of owing) this.#start({ clientId, filters: marks.keys(), marks }, true)
+  resume(owing: Iterable<readonly [clientId: string, filters: Iterable<string>]>): void {
+    for (const [clientId, filters] of owing) this.#start({ clientId, filters }, true)
     // what is removed after that comes live after the copies of before
     void this.#options.feed.passed().then(
       () => {
@@ -89,18 +85,15 @@ export class Replays {
     this.#start(request, false)
   }
 
-  #start({ clientId, filters, replayTo, packetId, marks }: ReplayRequest, resumed: boolean): void {
+  #start({ clientId, filters, replayTo, packetId }: ReplayRequest, resumed: boolean): void {
     const plan = new ReplayPlan(filters)
     // the newer one brings all that an older one still would
     const replaced = replayTo === undefined ? this.#leave(clientId, plan.filters, true) : []
-    // as they are now: later ones are another replay's
-    const asked = new Map([...plan.filters].map(filter => [filter, marks?.get(filter)]))
     const target: ReplayTarget =
       replayTo === undefined
-        ? { address: this.#options.queueOf(clientId), onFilled: () => this.#filled(clientId, running, asked) }
+        ? { address: this.#options.queueOf(clientId) }
         : { address: replayTo, marker: encodeReplayed(replayTo, clientId, packetId) }
     const running: Running = {
-      filled: false,
       replay: new Replay(this.#options, plan, target, {
         unsure: replayTo === undefined ? this.#takeUnsure(clientId, plan) : [],
         resumed: resumed || replaced.some(({ replay }) => replay.resumed)
@@ -116,22 +109,6 @@ export class Replays {
       this.#forget(clientId, running)
     })
     this.#ends.add(end)
-  }
-
-  /** Resolves with the marker that is due. Noted first: copies that came again after the marker would be taken for new ones. */
-  async #filled(
-    clientId: string,
-    running: Running,
-    asked: ReadonlyMap<string, string | undefined>
-  ): Promise<Message | undefined> {
-    const { queueOf, onFilled } = this.#options
-    const { filters } = running.replay.plan
-    running.filled = true
-    const aborted = new Promise<void>(resolve => (running.wake = resolve))
-    await Promise.race([onFilled(clientId, filters), aborted])
-    const due = new Map<string, string>()
-    for (const [filter, mark] of asked) if (mark !== undefined && filters.has(filter)) due.set(filter, mark)
-    return due.size === 0 ? undefined : encodeFilled(queueOf(clientId), due)
   }
 
   /** Nobody wants copies for these filters any more; `queueOnly`: in the session's queue. */
@@ -158,8 +135,7 @@ export class Replays {
   isFilling(clientId: string, filter: string): boolean {
     const all = this.#running.get(clientId) ?? []
     return all.some(
-      ({ replay, filled, over }) =>
-        !filled && !over && replay.target.marker === undefined && replay.plan.filters.has(filter)
+      ({ replay, over }) => !over && replay.target.marker === undefined && replay.plan.filters.has(filter)
     )
   }
 
@@ -223,7 +199,7 @@ export class Replays {
   }
 
   async #run(clientId: string, running: Running): Promise<void> {
-    const { log } = this.#options
+    const { log, onFilled } = this.#options
     const { replay } = running
     const { address, marker } = replay.target
     const backoff = new Backoff(MIN_DELAY_MS, MAX_DELAY_MS)
@@ -231,6 +207,7 @@ export class Replays {
       try {
         await replay.run()
         running.over = true
+        if (marker === undefined) onFilled(clientId, replay.plan.filters)
         return
       } catch (error) {
         if (error instanceof ReplayAborted || running.over) return

@@ -28,7 +28,7 @@ export async function makeParts(
   space: AddressSpace,
   peer: Peer,
   log: Logger,
-  onFilled: (clientId: string, filters: ReadonlySet<string>) => Promise<void>
+  onFilled: (clientId: string, filters: ReadonlySet<string>) => void
 ): Promise<ServiceParts> {
   const now = (): number => Date.now()
   const damaged = new DamagedRecords(await space.store(DAMAGED_STORE), log)

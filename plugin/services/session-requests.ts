@@ -153,7 +153,7 @@ export class SessionRequests {
   }
 
   async #subscribe(request: SubscribeRequest): Promise<void> {
-    const { clientId, connection, delivery, partial, replayTo, packetId, endMark } = request
+    const { clientId, connection, delivery, partial, replayTo, packetId } = request
     const { replays } = this.#options
     replays.check(clientId)
     const session = this.#current(clientId, connection)
@@ -172,8 +172,8 @@ export class SessionRequests {
     // copies for a session that dies with its connection have no queue to go to
     const copies = replayTo !== undefined || taker.delivery === 'queue'
     await this.#sessions.setLeftAt(clientId, taker, undefined)
-    await this.#sessions.subscribe(clientId, taker, good, copies && replayTo === undefined, endMark)
-    if (copies) replays.start({ clientId, filters: good.keys(), replayTo, packetId, marks: taker.owed })
+    await this.#sessions.subscribe(clientId, taker, good, copies && replayTo === undefined)
+    if (copies) replays.start({ clientId, filters: good.keys(), replayTo, packetId })
     if (bad.size > 0) throw filtersRefused(bad)
   }
 

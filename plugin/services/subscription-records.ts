@@ -34,8 +34,8 @@ export interface SessionRecord {
   /** since when nobody has received from its queue, ms since 1970; undefined: somebody may */
   readonly leftAt: number | undefined
   readonly filters: Map<string, Qos>
-  /** filters whose retained messages its queue does not have yet, not all of them; and the name of the marker at their end */
-  readonly owed: Map<string, string | undefined>
+  /** filters whose retained messages its queue does not have yet, not all of them */
+  readonly owed: Set<string>
 }
 
 const NOTHING: ReadonlyMap<string, AmqpValue> = new Map()
@@ -73,7 +73,7 @@ export class SubscriptionRecords {
       const madeBy = textOf(fields?.get('made-by'))
       const leftAt = numberOf(fields?.get('left-at'))
       if (fields === undefined) await this.putSession(clientId, { holder, madeBy, leftAt })
-      sessions.set(clientId, { holder, madeBy, leftAt, filters: new Map(), owed: new Map() })
+      sessions.set(clientId, { holder, madeBy, leftAt, filters: new Map(), owed: new Set() })
     }
     for await (const [key, value] of this.#store.entries('filter/')) {
       const [, encoded = '', ...levels] = key.split('/')
@@ -86,7 +86,7 @@ export class SubscriptionRecords {
         continue
       }
       session.filters.set(filter, qos)
-      if (fields?.get('owed') === true) session.owed.set(filter, textOf(fields.get('end-mark')))
+      if (fields?.get('owed') === true) session.owed.add(filter)
     }
     return sessions
   }
@@ -112,17 +112,10 @@ export class SubscriptionRecords {
     await this.#store.delete(sessionKey(clientId))
   }
 
-  /** `owed`: of the session; it has the filter where its queue does not have the retained messages yet. */
-  putFilter(
-    clientId: string,
-    filter: string,
-    qos: Qos,
-    owed: SessionRecord['owed'] | undefined
-  ): Promise<void> {
+  /** `owed`: the session's queue does not have the retained messages yet. */
+  putFilter(clientId: string, filter: string, qos: Qos, owed: boolean): Promise<void> {
     const fields = new Map<string, AmqpValue>([['qos', qos]])
-    if (owed?.has(filter) === true) fields.set('owed', true)
-    const mark = owed?.get(filter)
-    if (mark !== undefined) fields.set('end-mark', mark)
+    if (owed) fields.set('owed', true)
     return this.#store.put(filterKey(clientId, filter), record(fields))
   }
 

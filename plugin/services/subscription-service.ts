@@ -122,25 +122,21 @@ export class SubscriptionService {
     sweep.start()
   }
 
-  #onFilled(clientId: string, filters: ReadonlySet<string>): Promise<void> {
-    return new Promise(resolve =>
-      this.#turns.take(clientId, undefined, () => this.#noteFilled(clientId, filters).finally(resolve))
-    )
-  }
-
-  async #noteFilled(clientId: string, filters: ReadonlySet<string>): Promise<void> {
+  #onFilled(clientId: string, filters: ReadonlySet<string>): void {
     const { sessions, replays } = this.#parts
-    const session = sessions.get(clientId)
-    if (session === undefined || this.#stopping) return
-    const filled = [...filters].filter(filter => !replays.isFilling(clientId, filter))
-    try {
-      await sessions.filled(clientId, session, filled)
-    } catch (error) {
-      this.#options.log.warn(
-        { clientId, err: error },
-        'a replay is over and could not be noted: it is repeated'
-      )
-    }
+    this.#turns.take(clientId, undefined, async () => {
+      const session = sessions.get(clientId)
+      if (session === undefined || this.#stopping) return
+      const filled = [...filters].filter(filter => !replays.isFilling(clientId, filter))
+      try {
+        await sessions.filled(clientId, session, filled)
+      } catch (error) {
+        this.#options.log.warn(
+          { clientId, err: error },
+          'a replay is over and could not be noted: it is repeated'
+        )
+      }
+    })
   }
 
   #onLink(link: ServedLink): void {

@@ -122,7 +122,7 @@ const mayComeTwice = (
       retain && other === topic && start < until && end > from
   )
 
-/** The last message of a topic is the newest; in a queue for AMQP clients of those that are retained, for others take nobody's place. */
+/** The last message of a topic is the newest, of those that are retained: others take nobody's place. */
 function staleness(
   history: History,
   session: Session,
@@ -137,7 +137,7 @@ function staleness(
     other =>
       isLive(other) && other.at < at && mayBeRetained(history, other) && isNewer(history, other, publication)
   )
-  if (newest === undefined) return overtaken(history, session, copy, publication, cause)
+  if (newest === undefined) return []
   const what = newest.number ?? 'its removal'
   // a gateway drops it; in a queue it may come late, and then what has taken its place comes again
   if (!session.durable) return [`a copy of ${named(publication)} after ${what}, which is newer`]
@@ -147,34 +147,6 @@ function staleness(
   )
   const corrects = corrected || came.some(other => other.at > at && other.number === undefined)
   return corrects ? [] : [`a copy of ${named(publication)} at last, after ${what}`]
-}
-
-/**
- * A gateway drops a copy from a queue where what came live since the SUBSCRIBE is newer, retained or not: known for sure of what was
- * published after its answer, and came over the connection that asked.
- */
-function overtaken(
-  history: History,
-  session: Session,
-  copy: Receipt,
-  publication: Publication,
-  cause: Change
-): readonly string[] {
-  const { connection, topic, at, qos } = copy
-  const { acceptedAt = Infinity } = connection
-  const { end: answered = Infinity } = cause
-  if (!session.durable || connection.protocol !== 'mqtt' || qos === 0) return []
-  if (cause.start < acceptedAt || !staysCertain(session, cause)) return []
-  const newer = session.receipts.find(
-    other =>
-      isLive(other) &&
-      other.topic === topic &&
-      other.connection === connection &&
-      other.at < at &&
-      (history.publications[(other.number ?? 0) - 1]?.start ?? 0) > answered &&
-      isNewer(history, other, publication)
-  )
-  return newer === undefined ? [] : [`a copy of ${named(publication)} after ${newer.number}, which is newer`]
 }
 
 const mayBeRetained = ({ publications }: History, { number }: Receipt): boolean =>

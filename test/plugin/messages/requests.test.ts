@@ -66,7 +66,6 @@ describe('requests to the Subscription Service', () => {
       delivery: 'inbox',
       partial: true,
       replayTo: 'there',
-      endMark: 'c1/1',
       packetId: 65535
     },
     {

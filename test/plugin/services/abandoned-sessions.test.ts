@@ -25,7 +25,7 @@ class Scene {
     leftAt?: number,
     holder: Holder = NOBODY
   ): void {
-    const [filters, owed] = [new Map(), new Map<string, string | undefined>()]
+    const [filters, owed] = [new Map(), new Set<string>()]
     this.sessions.set(clientId, { delivery, filters, owed, holder, madeBy: undefined, leftAt })
   }
 
