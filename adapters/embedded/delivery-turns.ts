@@ -16,12 +16,15 @@ export class DeliveryTurns {
   readonly #waiting = new Set<Deliverer>()
   #scheduled = false
 
-  /** One delivery may be made in this turn. Who gets false must wait. */
-  take(): boolean {
-    if (this.#left === 0) return false
-    this.#left--
+  /** One more delivery may be made in this turn. Who sees false must wait. */
+  get open(): boolean {
+    return this.#left > 0
+  }
+
+  /** One was made. */
+  take(): void {
+    if (this.#left > 0) this.#left--
     this.#schedule()
-    return true
   }
 
   /** Wakes `deliverer` in a turn to come. */

@@ -199,8 +199,9 @@ export class Dispatch implements Settlement {
     let stopped = false
     try {
       while (this.#ready.length > 0 || this.#returned.length > 0) {
-        stopped = !this.#turns.take()
+        stopped = !this.#turns.open
         if (stopped || !this.#step()) break
+        this.#turns.take()
       }
     } finally {
       this.#running = false

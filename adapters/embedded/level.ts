@@ -55,11 +55,6 @@ export function openFailure(directory: string, error: unknown): unknown {
     case 'LEVEL_LOCKED':
       return new StoreError('STORE_IN_USE', `data directory ${directory} is in use by another process`, error)
     case 'LEVEL_CORRUPTION':
-      return new StoreError(
-        'STORE_DAMAGED',
-        `data directory ${directory} is damaged: ${cause.message}`,
-        error
-      )
     case 'EISDIR':
       return new StoreError(
         'STORE_DAMAGED',

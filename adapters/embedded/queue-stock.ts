@@ -21,8 +21,8 @@ export class QueueStock {
   /** entries from here to `#last` were there at the start */
   readonly #first: number
   readonly #last: number
-  #messages: number
-  #bytes: number
+  /** what came since the start, and what was there where that is known */
+  readonly #stock: Stock
   #known: boolean
   #count: Count | undefined
   #stopped = false
@@ -34,41 +34,35 @@ export class QueueStock {
     this.#last = state.last
     const { stock } = state
     this.#known = stock !== undefined
-    this.#messages = stock?.messages ?? 0
-    this.#bytes = stock?.bytes ?? 0
+    this.#stock = { messages: stock?.messages ?? 0, bytes: stock?.bytes ?? 0 }
   }
 
   /** Undefined as long as it is not known. */
   get stock(): Stock | undefined {
-    return this.#known ? { messages: this.#messages, bytes: this.#bytes } : undefined
+    return this.#known ? { ...this.#stock } : undefined
   }
 
   add(message: Message): void {
-    this.#messages++
-    this.#bytes += bytesOf(message)
+    this.#stock.messages++
+    this.#stock.bytes += bytesOf(message)
   }
 
   remove(sequence: number, message: Message): void {
-    let from: { messages: number; bytes: number } | undefined
+    let from = this.#stock
     if (!this.#known && sequence <= this.#last) {
       if (this.#count === undefined) return // the snapshot will not have it
       if (sequence > this.#count.position) return void this.#count.removed.add(sequence)
       from = this.#count
     }
-    if (from === undefined) {
-      this.#messages--
-      this.#bytes -= bytesOf(message)
-    } else {
-      from.messages--
-      from.bytes -= bytesOf(message)
-    }
+    from.messages--
+    from.bytes -= bytesOf(message)
   }
 
   /** One message of `bytes` more is over the limits, for all that is known. Has counted what is not. */
   isFull({ maxMessages, maxBytes }: QueueLimits, bytes: number): boolean {
     if (!this.#known && this.#count === undefined) void this.#countOn()
     const { messages, bytes: counted } = this.#count ?? { messages: 0, bytes: 0 }
-    return this.#messages + messages + 1 > maxMessages || this.#bytes + counted + bytes > maxBytes
+    return this.#stock.messages + messages + 1 > maxMessages || this.#stock.bytes + counted + bytes > maxBytes
   }
 
   /** Nothing is counted any more. */
@@ -88,8 +82,8 @@ export class QueueStock {
       return !this.#stopped
     })
     if (!done || this.#stopped) return // closed, or cannot be read: no more is known than what came since
-    this.#messages += count.messages
-    this.#bytes += count.bytes
+    this.#stock.messages += count.messages
+    this.#stock.bytes += count.bytes
     this.#known = true
     this.#count = undefined
   }

@@ -184,9 +184,6 @@ export class ClientConnection {
       // what came in one piece with the end of the login rhea reads with the next bytes only
       if (this.#rhea.remote.open === undefined) this.#batch.emit('data', NOTHING)
     })
-    this.#socket.on('drain', () => {
-      for (const session of this.#sessions) session.wake()
-    })
     this.#socket.on('error', error => this.#remember(error))
     this.#socket.on('end', () => this.#socket.destroy())
     this.#socket.on('close', () => this.#lost())

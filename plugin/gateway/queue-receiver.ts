@@ -2,6 +2,7 @@
 // Rule: it gets no credit before its owner says that this connection has the session; the credit is the client's receive maximum,
 // and comes back when a delivery is settled. A link that was lost is made again, and then it is asked again who has the session.
 
+import { Backoff } from '../backoff.js'
 import { AmqpError, BridgeError, CONDITIONS } from '../errors.js'
 import type {
   AddressSpace,
@@ -13,7 +14,7 @@ import type {
   Receiver
 } from '../host.js'
 
-/** ms between attempts to attach again: doubled each time, half of it by chance. */
+/** ms between attempts to attach again */
 const MIN_DELAY_MS = 20
 const MAX_DELAY_MS = 2000
 
@@ -43,7 +44,7 @@ export class QueueReceiver {
   #outstanding = 0
   #attaching: Promise<void> | undefined
   #delay: NodeJS.Timeout | undefined
-  #delayMs = MIN_DELAY_MS
+  readonly #backoff = new Backoff(MIN_DELAY_MS, MAX_DELAY_MS)
   #attempts = 0
   /** ms of performance.now(); undefined: it is attached, or attaches for the first time */
   #lostAt: number | undefined
@@ -111,7 +112,7 @@ export class QueueReceiver {
     if (lost !== undefined) return this.#lost(lost)
     this.#receiver = receiver
     this.#lostAt = undefined
-    this.#delayMs = MIN_DELAY_MS
+    this.#backoff.reset()
     this.#outstanding = 0
     this.topUp()
   }
@@ -154,9 +155,7 @@ export class QueueReceiver {
     if (leftMs <= 0)
       return this.#end(new BridgeError('serverUnavailable', `the queue of the session: ${why}`))
     log.debug({ address, why }, 'a link to a client queue is made again')
-    const delayMs = this.#delayMs * (0.5 + Math.random() / 2)
-    this.#delayMs = Math.min(2 * this.#delayMs, MAX_DELAY_MS)
-    this.#delay = setTimeout(() => this.open(), Math.min(leftMs, delayMs))
+    this.#delay = setTimeout(() => this.open(), Math.min(leftMs, this.#backoff.next()))
   }
 
   #end(error: unknown): void {

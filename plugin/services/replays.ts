@@ -111,12 +111,12 @@ export class Replays {
     this.#ends.add(end)
   }
 
-  /** Nobody wants copies for these filters any more; `queueOnly`: in the session's queue. */
+  /** Nobody wants copies for these filters any more. */
   left(clientId: string, filters: Iterable<string>): void {
     this.#leave(clientId, filters, false)
   }
 
-  /** Those that had one of them. */
+  /** Those that had one of them. `queueOnly`: copies into the session's queue. */
   #leave(clientId: string, filters: Iterable<string>, queueOnly: boolean): Running[] {
     const left = [...filters]
     const had: Running[] = []

@@ -1,21 +1,28 @@
 // Publications that flow until the seed's instant.
 
-import type { Publisher } from './publisher.js'
 import type { Random } from './random.js'
 
+/** A publisher of any protocol. */
+export interface Flowing {
+  /** publications that were acknowledged so far, of all its connections */
+  readonly acknowledged: number
+  /** Resolves when it is connected; publishes until the connection is lost. */
+  flow(port: number, onAcknowledged: () => void): Promise<void>
+}
+
 /**
- * All publish, each at its port; resolves when the number of acknowledgements that the seed chose, of `most`, has come, and a bit
+ * All publish, each at its port; resolves when so many acknowledgements more as the seed chose, of `most`, have come, and a bit
  * later.
  */
 export async function flowUntil(
-  publishers: readonly Publisher[],
+  publishers: readonly Flowing[],
   portOf: (index: number) => number,
   random: Random,
   most = 4_000
 ): Promise<void> {
-  const wanted = random.between(1, most)
-  const graceMs = random.between(0, 8)
   const acknowledged = (): number => publishers.reduce((sum, p) => sum + p.acknowledged, 0)
+  const wanted = acknowledged() + random.between(1, most)
+  const graceMs = random.between(0, 8)
   let enough: () => void = () => undefined
   const reached = new Promise<void>(resolve => (enough = resolve))
   const check = (): void => {

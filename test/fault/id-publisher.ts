@@ -15,6 +15,7 @@ export class IdPublisher {
   readonly #accepted = new Set<number>()
   #sent = 0
   #refused: string | undefined
+  #lost: Promise<void> = Promise.resolve()
 
   constructor(name: string, topic: string) {
     this.name = name
@@ -26,25 +27,29 @@ export class IdPublisher {
     return this.#sent
   }
 
-  get accepted(): number {
+  get acknowledged(): number {
     return this.#accepted.size
   }
 
-  /** Sends until the connection is lost, and resolves then. `onAccepted` runs after each outcome. */
-  async flow(port: number, onAccepted: () => void): Promise<void> {
+  /** Resolves when it is connected, and sends until the connection is lost. `onAcknowledged` runs after each outcome. */
+  async flow(port: number, onAcknowledged: () => void): Promise<void> {
     const { connection, sender } = await this.#open(port)
-    const gone = new Promise<void>(resolve => connection.once('disconnected', () => resolve()))
+    this.#lost = new Promise<void>(resolve => connection.once('disconnected', () => resolve()))
     const pump = (): void => {
       while (sender.sendable() && this.#indexes.size < UNSETTLED) this.#send(sender, this.#sent++)
     }
     sender.on('accepted', (context: EventContext) => {
       this.#settled(context)
-      onAccepted()
+      onAcknowledged()
       pump()
     })
     sender.on('sendable', pump)
     pump()
-    await gone
+  }
+
+  /** Resolves when the connection that flow() opened is gone; nothing is accepted after that. */
+  async connectionLost(): Promise<void> {
+    await this.#lost
     this.#indexes.clear()
   }
 

@@ -4,6 +4,7 @@
 
 import assert from 'node:assert/strict'
 import { publishEnd, drain } from './drained.js'
+import { flowUntil } from './flow.js'
 import { IdPublisher } from './id-publisher.js'
 import { rounds } from './random.js'
 import { CLIENT_ID, Scene } from './scene.js'
@@ -24,24 +25,13 @@ describe('kill -9 during a flow with duplicate ids', () => {
       const publishers = Array.from({ length: 4 }, (_, i) => new IdPublisher(`p${i}`, `fault/ids/${i % 2}`))
       // twice: ids that a restart brought back must stand another one
       for (let kill = 0; kill < 2; kill++) {
-        const wanted = publishers.reduce((sum, p) => sum + p.accepted, 0) + random.between(1, MOST)
-        const graceMs = random.between(0, 8)
         const { amqpPort } = scene.server.ready
-        const ends: Promise<void>[] = []
-        await new Promise<void>((resolve, reject) => {
-          const check = (): void => {
-            if (publishers.reduce((sum, p) => sum + p.accepted, 0) >= wanted) resolve()
-          }
-          ends.push(...publishers.map(p => p.flow(amqpPort, check)))
-          Promise.all(ends).catch(reject)
-        })
-        // the fault's instant within what the server does between two batches of outcomes
-        await new Promise(resolve => setTimeout(resolve, graceMs))
+        await flowUntil(publishers, () => amqpPort, random, MOST)
         await scene.server.kill()
-        await Promise.all(ends)
+        await Promise.all(publishers.map(p => p.connectionLost()))
         await scene.start()
         await Promise.all(publishers.map(p => p.resume(scene.server.ready.amqpPort)))
-        for (const { accepted, sent } of publishers) assert.equal(accepted, sent)
+        for (const { acknowledged, sent } of publishers) assert.equal(acknowledged, sent)
       }
       await publishEnd(scene.server.ready.mqttPort)
       const amqp = await scene.amqp()

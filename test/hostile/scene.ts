@@ -4,14 +4,16 @@
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { peakRssBytes, rssBytes } from '../../bench/proc.js'
 import { connect, type ConnectFields } from '../fixtures/mqtt-bytes.js'
 import { MqttSocket } from '../fixtures/mqtt-socket.js'
-import { residentMib } from '../fixtures/process-memory.js'
 import { RunningProgram } from '../fixtures/program.js'
 import { Witness, type Testimony } from '../fixtures/witness.js'
 
 /** The sizes of the long run in place of those for every day. */
 export const SOAK = process.env['SOAK'] !== undefined
+
+const MIB = 1024 * 1024
 
 export interface SpaceOptions {
   readonly mqtt?: object
@@ -39,12 +41,12 @@ export class Scene {
   }
 
   get residentMib(): number {
-    return residentMib(this.server.program.pid)
+    return rssBytes(this.server.program.pid) / MIB
   }
 
   /** The most it ever took over what it had at rest, MiB. */
   get grownMib(): number {
-    return residentMib(this.server.program.pid, true) - this.restMib
+    return peakRssBytes(this.server.program.pid) / MIB - this.restMib
   }
 
   /**

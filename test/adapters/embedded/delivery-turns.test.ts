@@ -17,7 +17,8 @@ class Queue implements Deliverer {
 
   wake(): void {
     while (this.left > 0) {
-      if (!this.#turns.take()) return this.#turns.wait(this)
+      if (!this.#turns.open) return this.#turns.wait(this)
+      this.#turns.take()
       this.left--
       this.delivered++
     }
