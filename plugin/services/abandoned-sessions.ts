@@ -114,12 +114,12 @@ export class AbandonedSessions {
     const { queues, sessions, expired, log, now } = this.#options
     const session = sessions.get(clientId)
     if (session?.delivery !== 'queue') return
-    // somebody may have come meanwhile
-    const queue = this.#spelling.publish(clientId)
-    if (!(await queues.unattended(queue)).includes(queue)) return this.#attended(clientId)
     const { leftAt, holder } = session
     if (leftAt === undefined || leftAt > now()) return sessions.setLeftAt(clientId, session, now())
     if (!this.#isOver(session, leftAt)) return
+    // somebody may have come meanwhile; before it is removed alone, since the host looks through all queues for that
+    const queue = this.#spelling.publish(clientId)
+    if (!(await queues.unattended(queue)).includes(queue)) return this.#attended(clientId)
     await sessions.remove(clientId)
     if (holder.clean === true) return
     expired.add(1)

@@ -55,6 +55,8 @@ export class ClientSessions {
   readonly #records: SubscriptionRecords
   readonly #onRemoving: (clientId: string) => void
   readonly #sessions = new Map<string, ClientSession>()
+  /** links that inbox sessions were announced over: most links are others */
+  readonly #announcing = new WeakSet<ServedLink>()
 
   /** `onRemoving`: a session is going away with all that it has. */
   constructor(
@@ -111,6 +113,7 @@ export class ClientSessions {
   /** A session that dies with its connection: nothing is made for it. */
   openInbox(clientId: string, holder: Holder, link: ServedLink): void {
     const filters = new Map<string, Qos>()
+    this.#announcing.add(link)
     this.#sessions.set(clientId, { delivery: 'inbox', filters, holder, madeBy: undefined, link })
   }
 
@@ -167,6 +170,7 @@ export class ClientSessions {
 
   /** The inbox sessions that a gateway announced over `link`. */
   announcedOver(link: ServedLink): readonly string[] {
+    if (!this.#announcing.has(link)) return []
     return [...this.#sessions].filter(([, session]) => session.link === link).map(([clientId]) => clientId)
   }
 

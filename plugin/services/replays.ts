@@ -48,12 +48,14 @@ export class Replays {
   readonly #unsure = new Map<string, Set<string>>()
   /** until replays of the service before this one are known */
   #recovering = true
+  /** what is unsure is the next service's to look after */
+  #closed = false
 
   constructor(options: ReplaysOptions) {
     this.#options = options
     options.messages.keepRemovalsFor({
-      mayNeed: topic => this.#recovering || this.#isUnsure(topic),
-      stillNeeds: topic => this.#recovering || this.#isResuming || this.#isUnsure(topic)
+      mayNeed: topic => this.#recovering || this.#closed || this.#isUnsure(topic),
+      stillNeeds: topic => this.#recovering || this.#closed || this.#isResuming || this.#isUnsure(topic)
     })
   }
 
@@ -146,9 +148,10 @@ export class Replays {
     if (all) this.#options.messages.released(this.#takeUnsure(clientId))
   }
 
-  /** Aborts all of them. */
+  /** Aborts all of them; their sessions stay. */
   async close(): Promise<void> {
-    for (const clientId of this.#running.keys()) this.end(clientId, true)
+    this.#closed = true
+    for (const all of this.#running.values()) for (const running of all) abort(running)
     await Promise.all(this.#ends)
   }
 

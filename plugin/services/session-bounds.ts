@@ -50,7 +50,8 @@ export class SessionBounds {
     this.#stopped = true
     clearTimeout(this.#timer)
     await this.#looking
-    await this.#look()
+    // one that never began, as of a service that stands by, has nothing to count
+    if (this.#counted !== undefined) await this.#look()
   }
 
   #lookLater(): void {

@@ -18,7 +18,7 @@ export interface Held {
 }
 
 interface Waiting {
-  readonly clientId: string
+  readonly connection: string
   readonly finish: (ended: Ended) => void
 }
 
@@ -26,7 +26,7 @@ export class Takeovers {
   readonly #connection: AmqpConnection
   readonly #log: Logger
   readonly #timeoutMs: () => number
-  /** by connection */
+  /** by client id: in its turn one connection is ended at a time; other clients may have named theirs alike */
   readonly #waiting = new Map<string, Waiting>()
   #stopped = false
 
@@ -48,14 +48,14 @@ export class Takeovers {
         clearTimeout(timer)
         resolve(how)
       }
-      this.#waiting.set(connection, { clientId, finish })
+      this.#waiting.set(clientId, { connection, finish })
       void outbox
         .send(encodeDisconnect(control, { clientId, connection, reason }), timeoutMs)
         .then(outcome => {
           if (outcome.type !== 'accepted') finish('absent')
         })
     })
-    this.#waiting.delete(connection)
+    this.#waiting.delete(clientId)
     outbox
       .close()
       .catch((error: unknown) =>
@@ -66,8 +66,8 @@ export class Takeovers {
 
   /** The answer came. Nothing happens if nobody waits for it. */
   answered(clientId: string, connection: string | undefined): void {
-    const waiting = connection === undefined ? undefined : this.#waiting.get(connection)
-    if (waiting?.clientId === clientId) waiting.finish('answered')
+    const waiting = this.#waiting.get(clientId)
+    if (waiting?.connection === connection) waiting?.finish('answered')
   }
 
   /** Ends all waits, and begins none. */

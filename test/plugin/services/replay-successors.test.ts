@@ -192,6 +192,17 @@ describe('replays into a queue that end early', () => {
     await assertForgotten()
   })
 
+  it('leave it to the one after a service that was stopped, too', async () => {
+    await removeWhileCopied('t/#')
+    await stored()
+    const stopped = running.pop() ?? assert.fail()
+    stopped.take('error')
+    await stopped.stop()
+    await start()
+    assert.deepEqual((await queued()).slice(-2), ['old', ''])
+    await assertForgotten()
+  })
+
   it('leave to it what the service before has not heard of', async () => {
     assert.equal(await client.subscribe('t/#'), 'accepted')
     await held.sent()

@@ -23,8 +23,8 @@ describe('takeover of a session at the Subscription Service', () => {
 
   afterEach(() => service.stop())
 
-  async function client(connection: string | undefined): Promise<ServiceClient> {
-    const made = new ServiceClient(amqp, 'x', connection)
+  async function client(connection: string | undefined, clientId = 'x'): Promise<ServiceClient> {
+    const made = new ServiceClient(amqp, clientId, connection)
     await made.attachControl()
     return made
   }
@@ -49,6 +49,20 @@ describe('takeover of a session at the Subscription Service', () => {
     assert.equal(applicationProperties.get('session-present'), true)
     assert.equal(applicationProperties.get('previous-connection'), 'c1')
     assert.deepEqual(body, { type: 'value', value: new Map([['a', '1']]) })
+  })
+
+  it('knows whose connection has ended where two clients name theirs alike', async () => {
+    await start()
+    const olds = [await client('1'), await client('1', 'y')] as const
+    const news = [await client('2'), await client('2', 'y')] as const
+    for (const old of olds) await old.list()
+    const listed = news.map(each => each.list())
+    for (const old of olds) await old.at(1)
+    assert.equal(await olds[0].answer('1'), 'accepted')
+    assert.equal(await listed[0], 'accepted')
+    assert.deepEqual(news[1].received, [])
+    assert.equal(await olds[1].answer('1'), 'accepted')
+    assert.equal(await listed[1], 'accepted')
   })
 
   it('serves the former connection until it has ended, and the newer one after that', async () => {
